@@ -1,0 +1,37 @@
+//! What a detector saw in one picture.
+
+use crate::geometry::BBox;
+
+/// The most detections one picture gives; a detector that sees more keeps those with the highest scores.
+pub const MAX_DETECTIONS: usize = 64;
+
+/// A class of the detector: its index in the bundle's class list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClassId(pub u16);
+
+/// What a class means to the cart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Something that can be bought.
+    Item,
+    /// A hand or an arm: what acts.
+    Hand,
+    /// Nothing of ours; a detector drops it before it reports.
+    Ignore,
+}
+
+/// One thing seen in one picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detection {
+    /// What it looks like.
+    pub class: ClassId,
+    /// Whether that class is an item or a hand (never [`Role::Ignore`]).
+    pub role: Role,
+    /// How sure the detector is, 0 to 1.
+    pub score: f32,
+    /// Where it is, within the picture.
+    pub bbox: BBox,
+}
+
+/// All that was seen in one picture, highest score first.
+pub type Detections = heapless::Vec<Detection, MAX_DETECTIONS>;
