@@ -62,4 +62,15 @@ impl BBox {
         let a = self.area();
         if a > 0.0 { self.intersection(other) / a } else { 0.0 }
     }
+
+    /// The box `share` of the way from this one to `other`.
+    pub fn towards(&self, other: &Self, share: f32) -> Self {
+        let mix = |a: f32, b: f32| a + (b - a) * share;
+        Self {
+            x0: mix(self.x0, other.x0),
+            y0: mix(self.y0, other.y0),
+            x1: mix(self.x1, other.x1),
+            y1: mix(self.y1, other.y1),
+        }
+    }
 }

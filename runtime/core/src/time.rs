@@ -51,6 +51,11 @@ impl Span {
         Self { ns: ms * 1_000_000 }
     }
 
+    /// `n` times this span.
+    pub const fn times(self, n: u64) -> Self {
+        Self { ns: self.ns.saturating_mul(n) }
+    }
+
     /// The span in seconds.
     pub fn as_seconds(self) -> f32 {
         (self.ns as f64 / 1e9) as f32

@@ -1,0 +1,281 @@
+//! The life of one track with respect to the zone.
+
+use crate::act::Change;
+use crate::evidence::{Evidence, Passage};
+use crate::geometry::BBox;
+use crate::settings::Settings;
+use crate::time::{MediaTime, Span};
+use crate::tracker::{Track, TrackId};
+use crate::zone::Zone;
+
+/// Below this overlap with its place an item has moved off it.
+const OFF_PLACE: f32 = 0.7;
+/// Below this overlap one sighting is enough to say so; else two in a row.
+const FAR_OFF_PLACE: f32 = 0.4;
+/// A box this much inside its place is partly covered, not moved.
+const PART_OF_PLACE: f32 = 0.9;
+/// A place of which another box covers this much is covered.
+const COVERED: f32 = 0.3;
+/// A box this near to the picture's border touches it.
+const BORDER: f32 = 0.01;
+/// How far ahead a lost item's way is followed to see whether it led over the edge, seconds.
+const AHEAD_S: f32 = 0.3;
+/// Less travel than this and nobody saw the item move.
+const UNMOVED: f32 = 0.25;
+/// Stock may move less than this (a cart that is pushed off shakes its content).
+const STOCK_MOVES: f32 = 0.5;
+/// Share by which a resting item's place follows its sightings.
+const DRIFT: f32 = 0.05;
+/// A hand on an item that was lost under it puts the question off for this long at most.
+const HELD: Span = Span::from_ms(1500);
+
+/// ```text
+///              still in the zone: stock, or asked "added?"
+///        ┌──────────────────────────────────────────────────────┐
+///        │                                                      ▼
+///  ──► Loose ◄── out of the zone, ── Lifted ◄─ off its place ─ Resting ◄─┐ covered, or
+///        ▲       or unseen: asked     │                         ▲ │ │    │ unseen for a
+///        │       "removed?"           └── still in the zone ────┘ │ └────┘ short while
+///        │                                (no event)              │        (no event)
+///        └────── vanished from a place that nothing covers: ──────┘
+///                asked "removed?"
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Phase {
+    /// Not counted as in the zone: coming in, passing by, resting outside, or decided as removed.
+    Loose(Loose),
+    /// Counted as in the zone, at its place.
+    Resting(Resting),
+    /// Counted as in the zone, moved off its place.
+    Lifted(Lifted),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loose {
+    /// The box with which this phase began.
+    first: BBox,
+    was_outside: bool,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resting {
+    pub(crate) place: BBox,
+    /// Sightings in a row off the place.
+    off_place: u8,
+    /// Since when the item is unseen though nothing covers its place.
+    bare_since: Option<MediaTime>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifted {
+    place: BBox,
+    out_since: Option<MediaTime>,
+    seen: Seen,
+}
+
+/// Sightings of a movement, and those in which a hand touched the item.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    pictures: u32,
+    touched: u32,
+}
+
+/// How a track stands in the present picture.
+#[derive(Clone, Copy, PartialEq)]
+enum Sight {
+    Unseen,
+    Free,
+    Touched,
+}
+
+impl Phase {
+    pub(crate) fn loose(bbox: BBox, was_outside: bool) -> Self {
+        Self::Loose(Loose { first: bbox, was_outside, seen: Seen::default() })
+    }
+
+    fn resting(bbox: BBox) -> Self {
+        Self::Resting(Resting { place: bbox, off_place: 0, bare_since: None })
+    }
+}
+
+impl Seen {
+    fn and(self, sight: Sight) -> Self {
+        Self {
+            pictures: self.pictures + u32::from(sight != Sight::Unseen),
+            touched: self.touched + u32::from(sight == Sight::Touched),
+        }
+    }
+}
+
+/// What a track's phase depends on besides the track.
+pub(crate) struct Scene<'a> {
+    pub(crate) at: MediaTime,
+    pub(crate) zone: &'a Zone,
+    /// Hands in this picture.
+    pub(crate) hands: &'a [BBox],
+    /// Items seen in this picture.
+    pub(crate) items: &'a [(TrackId, BBox)],
+    /// Whether this camera has ever seen a hand.
+    pub(crate) knows_hands: bool,
+    /// What was there before this and has not moved is stock.
+    pub(crate) stock_until: MediaTime,
+    pub(crate) settings: &'a Settings,
+}
+
+/// A change that the evidence suggests.
+pub(crate) struct Suggestion {
+    pub(crate) change: Change,
+    pub(crate) moment: MediaTime,
+    pub(crate) evidence: Evidence,
+}
+
+impl Scene<'_> {
+    /// Moves the track's phase on after a picture; tells when that looks like a change of the basket.
+    pub(crate) fn advance(&self, track: &mut Track) -> Option<Suggestion> {
+        let sight = match track.last_seen == self.at {
+            false => Sight::Unseen,
+            true if self.hands.iter().any(|h| h.intersection(&track.bbox) > 0.0) => Sight::Touched,
+            true => Sight::Free,
+        };
+        if sight == Sight::Touched {
+            track.last_touched = Some(self.at);
+        }
+        let (phase, suggestion) = match track.phase {
+            Phase::Loose(loose) => self.loose(track, loose, sight),
+            Phase::Resting(resting) => self.resting(track, resting, sight),
+            Phase::Lifted(lifted) => self.lifted(track, lifted, sight),
+        };
+        track.phase = phase;
+        suggestion
+    }
+
+    fn loose(&self, track: &Track, was: Loose, sight: Sight) -> (Phase, Option<Suggestion>) {
+        let seen = was.seen.and(sight);
+        if sight == Sight::Unseen {
+            return (Phase::Loose(was), None);
+        }
+        if !self.zone.contains(track.bbox.centre()) {
+            return (Phase::Loose(Loose { was_outside: true, seen, ..was }), None);
+        }
+        let Some(moment) = self.rests_since(track, sight) else {
+            return (Phase::Loose(Loose { seen, ..was }), None);
+        };
+        let travel = 1.0 - was.first.iou(&track.bbox);
+        if track.born <= self.stock_until && !was.was_outside && travel < STOCK_MOVES {
+            return (Phase::resting(track.bbox), None);
+        }
+        let passage = match () {
+            () if was.was_outside => Passage::Seen,
+            () if travel < UNMOVED => Passage::InPlace,
+            () if at_border(&was.first) => Passage::AtEdge,
+            () => Passage::Inside,
+        };
+        let added = self.suggest(track, Change::Added, moment, passage, travel, seen);
+        (Phase::resting(track.bbox), Some(added))
+    }
+
+    fn resting(&self, track: &Track, was: Resting, sight: Sight) -> (Phase, Option<Suggestion>) {
+        if sight == Sight::Unseen {
+            if self.covered(track, &was.place) {
+                return (Phase::Resting(Resting { bare_since: None, ..was }), None);
+            }
+            let since = was.bare_since.unwrap_or(self.at);
+            if self.at.since(since) < self.settings.vanish {
+                return (Phase::Resting(Resting { bare_since: Some(since), ..was }), None);
+            }
+            let last = Seen { pictures: 1, touched: u32::from(track.last_touched == Some(track.last_seen)) };
+            let removed = self.suggest(track, Change::Removed, track.last_seen, Passage::InPlace, 0.0, last);
+            return (Phase::loose(track.bbox, false), Some(removed));
+        }
+        let overlap = was.place.iou(&track.bbox);
+        let moved = overlap < OFF_PLACE && track.bbox.covered_by(&was.place) < PART_OF_PLACE;
+        let off_place = if moved { was.off_place + 1 } else { 0 };
+        let phase = if off_place >= 2 || (moved && overlap < FAR_OFF_PLACE) {
+            let seen = Seen::default().and(sight);
+            Phase::Lifted(Lifted { place: was.place, out_since: None, seen })
+        } else {
+            // Small drift is the detector's: a shadow, a neighbour that leans on the item.
+            let place = if overlap >= OFF_PLACE { was.place.towards(&track.bbox, DRIFT) } else { was.place };
+            Phase::Resting(Resting { place, off_place, bare_since: None })
+        };
+        (phase, None)
+    }
+
+    fn lifted(&self, track: &Track, was: Lifted, sight: Sight) -> (Phase, Option<Suggestion>) {
+        let seen = was.seen.and(sight);
+        let travel = 1.0 - was.place.iou(&track.bbox);
+        let removed = |moment, passage| {
+            let left = self.suggest(track, Change::Removed, moment, passage, travel, seen);
+            (Phase::loose(track.bbox, passage == Passage::Seen), Some(left))
+        };
+        if sight != Sight::Unseen {
+            if self.zone.contains(track.bbox.centre()) {
+                return match self.rests_since(track, sight) {
+                    Some(_) => (Phase::resting(track.bbox), None),
+                    None => (Phase::Lifted(Lifted { out_since: None, seen, ..was }), None),
+                };
+            }
+            let since = was.out_since.unwrap_or(self.at);
+            return match self.at.since(since) >= self.settings.away {
+                true => removed(since, Passage::Seen),
+                false => (Phase::Lifted(Lifted { out_since: Some(since), seen, ..was }), None),
+            };
+        }
+        let unseen = self.at.since(track.last_seen);
+        if unseen < self.settings.away || track.missed() < 2 {
+            return (Phase::Lifted(was), None);
+        }
+        match was.out_since {
+            Some(since) => removed(since, Passage::Seen),
+            None if self.leads_out(track) => removed(track.last_seen, Passage::AtEdge),
+            // It may still be under the hand.
+            None if unseen < HELD && self.held(&track.bbox) => (Phase::Lifted(was), None),
+            None => removed(track.last_seen, Passage::Inside),
+        }
+    }
+
+    /// Since when the item rests, if it does: still for long enough, and for longer while a hand is on it. The
+    /// moment is when it became still or, later, when the hand let go.
+    fn rests_since(&self, track: &Track, sight: Sight) -> Option<MediaTime> {
+        let touched = sight == Sight::Touched;
+        let needed = if touched { self.settings.settle_touched } else { self.settings.settle };
+        if self.at.since(track.still.since) < needed {
+            return None;
+        }
+        let let_go = track.last_touched.filter(|at| !touched && *at > track.still.since);
+        Some(let_go.unwrap_or(track.still.since))
+    }
+
+    fn held(&self, bbox: &BBox) -> bool {
+        self.hands.iter().any(|h| bbox.covered_by(h) > COVERED)
+    }
+
+    fn covered(&self, track: &Track, place: &BBox) -> bool {
+        self.held(place) || self.items.iter().any(|(id, b)| *id != track.id && place.covered_by(b) > COVERED)
+    }
+
+    /// Whether a lost item was at the picture's border, or on its way out of the zone.
+    fn leads_out(&self, track: &Track) -> bool {
+        at_border(&track.bbox) || !self.zone.contains(track.heading(AHEAD_S))
+    }
+
+    fn suggest(
+        &self,
+        track: &Track,
+        change: Change,
+        moment: MediaTime,
+        passage: Passage,
+        travel: f32,
+        seen: Seen,
+    ) -> Suggestion {
+        let hand = self.knows_hands.then(|| seen.touched as f32 / seen.pictures.max(1) as f32);
+        let evidence =
+            Evidence { passage, travel, hit_ratio: track.hit_ratio(), mean_score: track.score, hand };
+        Suggestion { change, moment, evidence }
+    }
+}
+
+fn at_border(b: &BBox) -> bool {
+    b.x0 <= BORDER || b.y0 <= BORDER || b.x1 >= 1.0 - BORDER || b.y1 >= 1.0 - BORDER
+}

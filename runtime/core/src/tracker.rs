@@ -1,0 +1,342 @@
+//! Multi-object tracking in one camera: Kalman prediction and two-stage association in the manner of ByteTrack
+//! (Zhang et al., 2021; arXiv 2110.06864), with a third stage for what moved too far between two pictures.
+//!
+//! Tracks are of things, not of classes: a detection's class is a vote. Resting items stay where they are while
+//! nobody sees them, however long they are covered.
+
+use crate::assignment::{Costs, assign};
+use crate::geometry::{BBox, Point};
+use crate::kalman::Motion;
+use crate::phase::Phase;
+use crate::settings::Settings;
+use crate::sighting::{ClassId, Detection, MAX_DETECTIONS, Role};
+use crate::time::{MediaTime, Span};
+use crate::votes::Votes;
+
+/// The most items followed in one camera. When full, a new one is not followed and counted
+/// ([`crate::Counters::tracks_refused`]).
+pub const MAX_TRACKS: usize = 48;
+/// The most hands looked at in one picture, the surest first.
+const MAX_HANDS: usize = 8;
+
+/// A track of one camera; never used again within a session's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TrackId(pub u32);
+
+/// Two boxes of different classes that overlap this much are one thing, seen twice.
+const SAME_THING: f32 = 0.7;
+/// Least overlap in the first stage (sure detections), and in the second (faint ones).
+const FIRST_OVERLAP: f32 = 0.2;
+const SECOND_OVERLAP: f32 = 0.4;
+/// What a class other than the track's favourite costs, in overlap.
+const OTHER_CLASS: f32 = 0.1;
+/// A faint detection continues a track that was seen this recently.
+const RECENT: Span = Span::from_ms(400);
+/// A box jumps at most this many of its sizes between two sightings, and its sides change by this factor.
+const JUMP: f32 = 1.2;
+const JUMP_SIZE: f32 = 2.0;
+/// An item whose box overlaps its earlier one this much is still.
+const STILL: f32 = 0.8;
+/// Share of a new score in a track's running mean.
+const SCORE_SHARE: f32 = 0.1;
+/// The most pictures that one gap counts for in a track's hit ratio.
+const LONGEST_GAP: u32 = 8;
+
+/// Since when a box has not moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Still {
+    reference: BBox,
+    pub(crate) since: MediaTime,
+}
+
+/// One item, followed.
+#[derive(Clone, Debug)]
+pub(crate) struct Track {
+    pub(crate) id: TrackId,
+    motion: Motion,
+    /// Last seen where and when.
+    pub(crate) bbox: BBox,
+    pub(crate) last_seen: MediaTime,
+    pub(crate) born: MediaTime,
+    pub(crate) last_touched: Option<MediaTime>,
+    pub(crate) still: Still,
+    /// Running mean of scores.
+    pub(crate) score: f32,
+    /// One bit a picture up to the last sighting, the newest lowest: seen or not.
+    history: u64,
+    /// How many pictures `history` tells of, at most 64.
+    known: u32,
+    /// Pictures since the last sighting.
+    missed: u32,
+    pub(crate) votes: Votes,
+    pub(crate) phase: Phase,
+}
+
+impl Track {
+    fn new(id: TrackId, at: MediaTime, d: &Detection) -> Self {
+        Self {
+            id,
+            motion: Motion::new(&d.bbox),
+            bbox: d.bbox,
+            last_seen: at,
+            born: at,
+            last_touched: None,
+            still: Still { reference: d.bbox, since: at },
+            score: d.score,
+            history: 1,
+            known: 1,
+            missed: 0,
+            votes: Votes::default(),
+            phase: Phase::loose(d.bbox, false),
+        }
+    }
+
+    fn see(&mut self, at: MediaTime, d: &Detection) {
+        self.motion.update(&d.bbox);
+        self.bbox = d.bbox;
+        self.last_seen = at;
+        // A long gap is a cover, not a flicker: it does not make the item less solid than a short one.
+        let gap = self.missed.clamp(1, LONGEST_GAP);
+        self.history = (self.history << gap) | 1;
+        self.known = (self.known + gap).min(u64::BITS);
+        self.missed = 0;
+        self.score += (d.score - self.score) * SCORE_SHARE;
+        if self.still.reference.iou(&d.bbox) < STILL {
+            self.still = Still { reference: d.bbox, since: at };
+        }
+    }
+
+    /// Where to look for it: a resting item that is not seen is where it was.
+    fn expected(&self) -> BBox {
+        match self.phase {
+            Phase::Resting(ref r) if self.missed() > 1 => r.place,
+            _ => self.motion.bbox(),
+        }
+    }
+
+    /// Where its centre will be in `seconds`.
+    pub(crate) fn heading(&self, seconds: f32) -> Point {
+        self.motion.centre_in(seconds)
+    }
+
+    /// Pictures in a row that do not show it.
+    pub(crate) fn missed(&self) -> u32 {
+        self.missed
+    }
+
+    /// Share of the last (at most 64) pictures that show it, up to the last one that does.
+    pub(crate) fn hit_ratio(&self) -> f32 {
+        self.history.count_ones() as f32 / self.known as f32
+    }
+}
+
+/// The tracks of one camera.
+#[derive(Debug, Default)]
+pub(crate) struct Tracker {
+    tracks: heapless::Vec<Track, MAX_TRACKS>,
+    hands: heapless::Vec<BBox, MAX_HANDS>,
+    knows_hands: bool,
+    last: Option<MediaTime>,
+    next: u32,
+    refused: u64,
+}
+
+/// Detections of items, highest score first, after doubles were folded.
+type Things<'a> = heapless::Vec<(&'a Detection, bool), MAX_DETECTIONS>;
+
+impl Tracker {
+    /// Takes in one picture's detections. `at` must be later than the last picture's; else nothing happens and
+    /// it says `false`.
+    pub(crate) fn update(&mut self, at: MediaTime, seen: &[Detection], settings: &Settings) -> bool {
+        if self.last.is_some_and(|last| at <= last) {
+            return false;
+        }
+        let dt = self.last.map_or(Span::ZERO, |last| at.since(last));
+        self.last = Some(at);
+        for track in &mut self.tracks {
+            track.motion.predict(dt);
+            track.missed = track.missed.saturating_add(1);
+        }
+        self.tracks.retain(|t| match t.phase {
+            // Twice as long as it takes to decide, so that what comes back at once is the same thing.
+            Phase::Loose(_) => at.since(t.last_seen) <= settings.away.times(2),
+            Phase::Resting(_) => at.since(t.last_seen) <= settings.memory,
+            Phase::Lifted(_) => true,
+        });
+
+        self.hands.clear();
+        let is_hand = |d: &&Detection| d.role == Role::Hand && d.score >= settings.hand_score;
+        self.hands.extend(seen.iter().filter(is_hand).take(MAX_HANDS).map(|d| d.bbox));
+        self.knows_hands |= !self.hands.is_empty();
+
+        // Doubles of one thing are folded: the surer one is followed, the other one votes.
+        let mut things = Things::new();
+        let mut doubles: heapless::Vec<(usize, ClassId, f32), MAX_DETECTIONS> = heapless::Vec::new();
+        for d in seen.iter().filter(|d| d.role == Role::Item).take(MAX_DETECTIONS) {
+            match things.iter().position(|(t, _)| t.bbox.iou(&d.bbox) >= SAME_THING) {
+                Some(of) => _ = doubles.push((of, d.class, d.score)),
+                None => _ = things.push((d, false)),
+            }
+        }
+
+        let sure = |d: &Detection| d.score >= settings.high_score;
+        self.associate(at, &mut things, &doubles, sure, |_| true, FIRST_OVERLAP);
+        let recent = |t: &Track| {
+            matches!(t.phase, Phase::Resting(_)) || at.since(t.last_seen) <= RECENT || t.missed() <= 1
+        };
+        self.associate(at, &mut things, &doubles, |d| !sure(d), recent, SECOND_OVERLAP);
+        self.follow_jumps(at, &mut things, &doubles, settings);
+        self.bear(at, &things, &doubles, settings);
+        true
+    }
+
+    /// One stage: tracks not seen yet in this picture that are `eligible`, and detections not taken yet that
+    /// are `wanted`, matched for the greatest total overlap.
+    fn associate(
+        &mut self,
+        at: MediaTime,
+        things: &mut Things<'_>,
+        doubles: &[(usize, ClassId, f32)],
+        wanted: impl Fn(&Detection) -> bool,
+        eligible: impl Fn(&Track) -> bool,
+        least_overlap: f32,
+    ) {
+        let rows: heapless::Vec<usize, MAX_TRACKS> = (0..self.tracks.len())
+            .filter(|t| self.tracks[*t].last_seen != at && eligible(&self.tracks[*t]))
+            .collect();
+        let columns: heapless::Vec<usize, MAX_DETECTIONS> =
+            (0..things.len()).filter(|d| !things[*d].1 && wanted(things[*d].0)).collect();
+        if rows.is_empty() || columns.is_empty() {
+            return;
+        }
+        let limit = 1.0 - least_overlap;
+        let mut costs: Costs = [[0.0; MAX_DETECTIONS]; MAX_TRACKS];
+        for (r, t) in rows.iter().enumerate() {
+            let track = &self.tracks[*t];
+            let (expected, favourite) = (track.expected(), track.votes.top());
+            for (c, d) in columns.iter().enumerate() {
+                let d = things[*d].0;
+                let other = favourite.is_some_and(|f| f.item != d.class);
+                costs[r][c] = 1.0 - expected.iou(&d.bbox) + if other { OTHER_CLASS } else { 0.0 };
+            }
+        }
+        let given = assign(&costs, rows.len(), columns.len(), limit);
+        for (r, t) in rows.iter().enumerate() {
+            if let Some(c) = given[r]
+                && costs[r][c] < limit
+            {
+                self.give(at, *t, columns[c], things, doubles);
+            }
+        }
+    }
+
+    /// What moved so fast (or was seen so rarely) that its boxes do not overlap: the nearest sure detection of
+    /// the same class and about the same size, within about a box's size.
+    fn follow_jumps(
+        &mut self,
+        at: MediaTime,
+        things: &mut Things<'_>,
+        doubles: &[(usize, ClassId, f32)],
+        settings: &Settings,
+    ) {
+        loop {
+            let mut nearest: Option<(f32, usize, usize)> = None;
+            for (t, track) in self.tracks.iter().enumerate() {
+                let patience = if matches!(track.phase, Phase::Resting(_)) { RECENT } else { settings.away };
+                if track.last_seen == at || (at.since(track.last_seen) > patience && track.missed() > 1) {
+                    continue;
+                }
+                for (d, (thing, taken)) in things.iter().enumerate() {
+                    let same = track.votes.top().is_some_and(|f| f.item == thing.class);
+                    if *taken || !same || thing.score < settings.birth_score {
+                        continue;
+                    }
+                    if let Some(jump) = jump(&track.bbox, &thing.bbox)
+                        && nearest.is_none_or(|(least, ..)| jump < least)
+                    {
+                        nearest = Some((jump, t, d));
+                    }
+                }
+            }
+            let Some((_, t, d)) = nearest else { return };
+            self.give(at, t, d, things, doubles);
+        }
+    }
+
+    fn give(
+        &mut self,
+        at: MediaTime,
+        track: usize,
+        thing: usize,
+        things: &mut Things<'_>,
+        doubles: &[(usize, ClassId, f32)],
+    ) {
+        let (detection, ref mut taken) = things[thing];
+        *taken = true;
+        let track = &mut self.tracks[track];
+        track.see(at, detection);
+        vote(track, detection, thing, doubles);
+    }
+
+    /// Starts tracks for sure detections that nobody claimed.
+    fn bear(
+        &mut self,
+        at: MediaTime,
+        things: &Things<'_>,
+        doubles: &[(usize, ClassId, f32)],
+        settings: &Settings,
+    ) {
+        for (i, (d, taken)) in things.iter().enumerate() {
+            if *taken || d.score < settings.birth_score {
+                continue;
+            }
+            let mut track = Track::new(TrackId(self.next), at, d);
+            vote(&mut track, d, i, doubles);
+            match self.tracks.push(track) {
+                Ok(()) => self.next = self.next.wrapping_add(1),
+                Err(_) => self.refused += 1,
+            }
+        }
+    }
+
+    pub(crate) fn tracks_mut(&mut self) -> &mut [Track] {
+        &mut self.tracks
+    }
+
+    pub(crate) fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    pub(crate) fn hands(&self) -> &[BBox] {
+        &self.hands
+    }
+
+    pub(crate) fn knows_hands(&self) -> bool {
+        self.knows_hands
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+fn vote(track: &mut Track, d: &Detection, thing: usize, doubles: &[(usize, ClassId, f32)]) {
+    track.votes.add(d.class, d.score);
+    for (_, class, score) in doubles.iter().filter(|(of, ..)| *of == thing) {
+        track.votes.add(*class, *score);
+    }
+}
+
+/// How far a box jumped, in its sizes; `None` if too far or if its size changed too much.
+fn jump(from: &BBox, to: &BBox) -> Option<f32> {
+    let ratio = |a: f32, b: f32| if a > b { a / b } else { b / a };
+    let (w, h) = (from.width().max(to.width()), from.height().max(to.height()));
+    let sizes_fit = ratio(from.width(), to.width()) <= JUMP_SIZE
+        && ratio(from.height(), to.height()) <= JUMP_SIZE
+        && w > 0.0
+        && h > 0.0;
+    let (a, b) = (from.centre(), to.centre());
+    let (x, y) = ((b.x - a.x) / w, (b.y - a.y) / h);
+    let far = libm::sqrtf(x * x + y * y);
+    (sizes_fit && far <= JUMP).then_some(far)
+}
