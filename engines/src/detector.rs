@@ -1,0 +1,117 @@
+//! One detector: a picture in, detections out.
+
+use std::path::PathBuf;
+
+use cartvision_core::{Detections, Picture};
+
+use crate::{
+    bundle::{Bundle, DetectorModel, FileRef, Variant},
+    error::EngineError,
+    runtime::Runtime,
+};
+
+mod candidates;
+mod decode;
+mod session;
+mod tensor;
+
+pub use candidates::MAX_CANDIDATES;
+pub use decode::{DecodeError, Decoder};
+pub use session::{Port, inputs};
+pub use tensor::{Letterbox, PictureError};
+
+use session::Session;
+
+/// A detector of one bundle: one ONNX Runtime session with its input and output buffers. Not shared: several
+/// workers load one each, which on a CPU gives more pictures a second than one session with more threads.
+#[derive(Debug)]
+pub struct Detector {
+    model: DetectorModel,
+    variant: Variant,
+    session: Session,
+    decoder: Decoder,
+    /// How the last picture lay in the input; the padding around it is still there.
+    letterbox: Option<Letterbox>,
+}
+
+impl Detector {
+    /// Loads the variant that a CPU runs fastest: `onnx-int8-u8`, else `onnx-fp32`. `threads` (at least 1) are
+    /// ONNX Runtime's intra-op threads, the caller's included.
+    ///
+    /// # Errors
+    /// As [`Detector::load_variant`].
+    pub fn load(runtime: &Runtime, bundle: &Bundle, threads: usize) -> Result<Self, EngineError> {
+        let variants = &bundle.manifest().detector.variants;
+        let found = [Variant::OnnxInt8U8, Variant::OnnxFp32]
+            .into_iter()
+            .find_map(|variant| Some((variant, variants.get(variant)?)));
+        let (variant, file) = found.ok_or_else(|| absent(bundle, None))?;
+        Self::open(runtime, bundle, variant, file, threads)
+    }
+
+    /// Loads one variant, checks it against the bundle, and runs it once on padding: that warms it up and shows
+    /// whether it gives what its family promises.
+    ///
+    /// # Errors
+    /// [`EngineError::VariantAbsent`], [`EngineError::Bundle`], [`EngineError::NotAModel`],
+    /// [`EngineError::Input`] or [`EngineError::Output`].
+    pub fn load_variant(
+        runtime: &Runtime,
+        bundle: &Bundle,
+        variant: Variant,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
+        let file = bundle.manifest().detector.variants.get(variant);
+        let file = file.ok_or_else(|| absent(bundle, Some(variant)))?;
+        Self::open(runtime, bundle, variant, file, threads)
+    }
+
+    fn open(
+        runtime: &Runtime,
+        bundle: &Bundle,
+        variant: Variant,
+        file: &FileRef,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
+        let model = &bundle.manifest().detector;
+        let path: PathBuf = bundle.path_of(file);
+        let decoder = Decoder::new(bundle.manifest());
+        let session = Session::open(runtime, &path, &bundle.read(file)?, model, &decoder, threads)?;
+        Ok(Self { model: model.clone(), variant, session, decoder, letterbox: None })
+    }
+
+    /// Detects what is in `picture`, which must already have the fitted size
+    /// ([`cartvision_core::picture::fit`] into [`Detector::input_size`]). `out` is overwritten.
+    ///
+    /// # Errors
+    /// [`EngineError::Picture`] for a picture that does not fit, [`EngineError::Failed`] when ONNX Runtime fails,
+    /// [`EngineError::Decode`] when the output makes no sense.
+    pub fn detect(&mut self, picture: Picture<'_>, out: &mut Detections) -> Result<(), EngineError> {
+        out.clear();
+        let letterbox = Letterbox::of(&picture, &self.model)?;
+        let repad = self.letterbox != Some(letterbox);
+        self.session.write(&picture, &letterbox, &self.model, repad)?;
+        self.letterbox = Some(letterbox);
+        self.session.run(|output, shape| self.decoder.decode(output, shape, &letterbox, out))
+    }
+
+    /// The variant that was loaded.
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// Width and height of the model's input, pixels.
+    pub fn input_size(&self) -> (usize, usize) {
+        (self.model.width, self.model.height)
+    }
+
+    /// Boxes dropped so far because there were too many ([`Decoder::cut`]).
+    pub fn cut(&self) -> u64 {
+        self.decoder.cut()
+    }
+}
+
+fn absent(bundle: &Bundle, wanted: Option<Variant>) -> EngineError {
+    let present: Vec<_> = bundle.manifest().detector.variants.present().map(|(v, _)| v.name()).collect();
+    EngineError::VariantAbsent { bundle: bundle.identity(), wanted, present: present.join(", ") }
+}
