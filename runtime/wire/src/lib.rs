@@ -16,6 +16,7 @@ pub mod item;
 pub mod name;
 pub mod position;
 pub mod reply;
+pub mod schema;
 pub mod state;
 pub mod summary;
 pub mod telemetry;

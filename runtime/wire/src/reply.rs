@@ -59,7 +59,7 @@ pub struct Reply {
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It was obeyed; what it gave, by names that each command's documentation lists.
+    /// It was obeyed; what it gave, which may be nothing.
     Done(Map<String, Value>),
     /// It was not obeyed, and nothing was changed.
     Refused {
