@@ -68,6 +68,11 @@ fn faults_are_named() {
         ("scaled bytes", |d| edit(d, "\"f32\"", "\"u8\""), &["detector.scale", "u8"]),
         ("a threshold of 1", |d| edit(d, "score = 0.1", "score = 1.0 #"), &["thresholds.score"]),
         ("a name with @", |d| edit(d, "\"tiny\"", "\"ti@ny\""), &["name", "letters"]),
+        (
+            "an endless label",
+            |d| edit(d, "\"c1\"", &format!("{:?}", "x".repeat(65))),
+            &["classes[1]", "label", "64"],
+        ),
         ("a class twice", |d| edit(d, "\"c1\"", "\"c0\""), &["classes[1]", "c0"]),
         (
             "a file above",

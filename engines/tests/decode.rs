@@ -91,7 +91,8 @@ fn suppression_is_by_class_and_by_overlap() {
         row[4 + class] = score;
         row
     };
-    let cases: [(&str, [[f32; 6]; 3], &[f32]); 4] = [
+    type Case<'a> = (&'a str, [[f32; 6]; 3], &'a [f32]);
+    let cases: [Case<'_>; 4] = [
         (
             "a chain falls only to the kept",
             [row(8., 0.9, 0), row(12., 0.8, 0), row(16., 0.7, 0)],

@@ -276,6 +276,11 @@ enum RoleName {
     Ignore,
 }
 
+/// What an event can carry: 1 to 64 characters, none of them a control character.
+fn fits(text: &str) -> bool {
+    (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
 /// A value that makes no sense.
 pub(super) struct Fault {
     pub(super) key: String,
@@ -310,11 +315,10 @@ impl Manifest {
                 ),
             });
         }
-        let plain = |text: &str| {
-            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c))
-        };
-        check(plain(&self.name), "name", "must be letters, digits and -_.+, and not empty")?;
-        check(plain(&self.version), "version", "must be letters, digits and -_.+, and not empty")?;
+        for (key, text) in [("name", &self.name), ("version", &self.version)] {
+            let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
+            check(plain && fits(text), key, "must be 1 to 64 letters, digits, '-', '_', '.' or '+'")?;
+        }
 
         let d = &self.detector;
         for (key, side) in [("detector.width", d.width), ("detector.height", d.height)] {
@@ -338,11 +342,10 @@ impl Manifest {
         let mut seen = BTreeSet::new();
         for (index, class) in self.classes.iter().enumerate() {
             let fault = |reason: String| Err(Fault { key: format!("classes[{index}]"), reason });
-            if class.label.trim().is_empty() {
-                return fault("label is empty".to_owned());
-            }
-            if class.id.as_deref().is_some_and(|id| id.trim().is_empty()) {
-                return fault("id is empty; leave it out where it equals the label".to_owned());
+            for (key, text) in [("label", Some(&class.label)), ("id", class.id.as_ref())] {
+                if text.is_some_and(|text| !fits(text) || text.trim().is_empty()) {
+                    return fault(format!("{key} must be 1 to 64 printable characters"));
+                }
             }
             if !seen.insert(class.label.as_str()) {
                 return fault(format!("label {:?} is there twice", class.label));
