@@ -1,6 +1,8 @@
 //! Messages against the published schemas, both ways: what we build validates and reads back, and what is
 //! broken does not validate.
 
+#![allow(clippy::unwrap_used)] // clippy.toml lets tests unwrap, and these are helpers of tests
+
 mod samples;
 
 use std::collections::HashSet;
