@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Capture: one GStreamer graph per camera, and the set of their frames.
+//!
+//! A graph decodes, caps the rate, scales to the model's fitted size and converts the colour, on the device's
+//! own blocks where they exist; what reaches us is the picture that the detector takes, with its capture time.
+//! Each camera has one slot for one frame ([`FrameSet`]): live, a newer frame replaces an unread one and the
+//! loss is counted; in a replay the graph waits.
+//!
+//! Deliberately absent: audio (never decoded), deinterlacing, distortion correction, reconnection (a failed
+//! camera is reported and may be [reopened](FrameSet::reopen)), and pixel code of our own.
+//!
+//! Runs with GStreamer 1.20 to 1.24; no newer interface is used.
+
+mod board;
+mod error;
+mod frame;
+mod graph;
+mod port;
+mod profile;
+mod reason;
+mod set;
+mod settings;
+
+pub use error::{CaptureError, Fault, Size};
+pub use frame::{CameraIndex, Frame};
+pub use set::{Counters, FrameSet, Taken, What};
+pub use settings::{
+    CameraName, CameraNameError, CameraSettings, FIRST_FRAME_WITHIN, Pace, Pattern, PixelStream, Rate,
+    RtspUrl, RtspUrlError, Source, Transport,
+};

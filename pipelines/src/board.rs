@@ -1,0 +1,410 @@
+//! Where frames wait to be taken: one slot per camera, one lock, and the numbers that put results in order.
+//!
+//! Bound: one frame per camera. Live, a new frame replaces an unread one and `dropped` counts it; losslessly the
+//! producer waits and nothing is dropped. It knows nothing of GStreamer.
+//!
+//! Lock order: there is one lock, and nothing is called while it is held.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use cartvision_core::MediaTime;
+
+use crate::{
+    error::{Fault, Size},
+    frame::CameraIndex,
+};
+
+/// After an error, how long a replay waits for the frames that were decoded before it. They are a few and on
+/// their way; the end of the stream usually arrives first and settles it.
+const LAST_FRAMES_WITHIN: Duration = Duration::from_secs(1);
+
+/// A frame in its slot.
+struct Fresh<T> {
+    index: u64,
+    at: MediaTime,
+    payload: T,
+}
+
+/// Where one camera's stream of frames stands:
+///
+/// ```text
+/// Awaited ──frame──► Flowing ──error, replay──► Doomed
+///    │ └──error, end, too late──┐ │ error, end    │ end, frames stay out
+///    └───────frame              ▼ ▼               │
+///                             Closing ◄───────────┘
+///                                └──told──► Closed ──reopened──► Awaited
+/// ```
+enum Feed<T> {
+    /// No frame yet.
+    Awaited { since: Instant, until: Instant },
+    /// Frames come.
+    Flowing { fresh: Option<Fresh<T>> },
+    /// The source has failed, but good frames may still be on their way.
+    Doomed { fresh: Option<Fresh<T>>, fault: Fault, until: Instant },
+    /// No further frame will come; nobody has been told.
+    Closing { fresh: Option<Fresh<T>>, how: Result<(), Fault> },
+    /// The end was told.
+    Closed,
+}
+
+/// One camera's feed and figures.
+struct Post<T> {
+    feed: Feed<T>,
+    /// Which opening of the camera this is: a graph that was given up cannot disturb its successor.
+    run: u32,
+    arrived: u64,
+    tally: Tally,
+    last_at: Option<MediaTime>,
+}
+
+/// One camera's figures since the set was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Tally {
+    pub delivered: u64,
+    pub dropped: u64,
+    /// Mean distance of frames, a moving average over about 16; 0 before the second.
+    pub interval_ns: f64,
+    pub sizes: Option<Sizes>,
+}
+
+/// The sizes of one camera's pictures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sizes {
+    /// As the source shows them.
+    pub source: Size,
+    /// As they are handed over.
+    pub fitted: Size,
+}
+
+struct State<T> {
+    posts: Vec<Post<T>>,
+    tickets: u64,
+    stopped: bool,
+}
+
+/// The slots of all cameras.
+pub(crate) struct Board<T> {
+    /// Producers wait for room, takers for a frame of every camera.
+    lossless: bool,
+    state: Mutex<State<T>>,
+    /// Something to take.
+    news: Condvar,
+    /// A slot became free.
+    room: Condvar,
+}
+
+/// What a producer learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    Kept,
+    /// Nobody wants this graph's frames any more.
+    Unwanted,
+}
+
+/// What a taker gets.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Took<T> {
+    Frame { ticket: u64, camera: CameraIndex, index: u64, at: MediaTime, payload: T },
+    Closed { ticket: u64, camera: CameraIndex, run: u32, how: Result<(), Fault> },
+    Idle,
+    Over,
+}
+
+impl<T> Board<T> {
+    /// A board of as many cameras as `first_frame_within` has entries, all awaited from now on.
+    pub fn new(lossless: bool, first_frame_within: &[Duration]) -> Self {
+        let since = Instant::now();
+        let awaited = |within: &Duration| Post {
+            feed: Feed::Awaited { since, until: since + *within },
+            run: 0,
+            arrived: 0,
+            tally: Tally::default(),
+            last_at: None,
+        };
+        let posts = first_frame_within.iter().map(awaited).collect();
+        Self {
+            lossless,
+            state: Mutex::new(State { posts, tickets: 0, stopped: false }),
+            news: Condvar::new(),
+            room: Condvar::new(),
+        }
+    }
+
+    /// A frame of `camera`. Losslessly it waits until the slot is free.
+    pub fn put(&self, camera: CameraIndex, run: u32, at: MediaTime, payload: T) -> Put {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return Put::Unwanted;
+            }
+            let post = &mut state.posts[camera.0];
+            if post.run != run {
+                return Put::Unwanted;
+            }
+            if matches!(post.feed, Feed::Awaited { .. }) {
+                post.feed = Feed::Flowing { fresh: None };
+            }
+            let slot = match &mut post.feed {
+                Feed::Flowing { fresh } => fresh,
+                Feed::Doomed { fresh, until, .. } => {
+                    *until = Instant::now() + LAST_FRAMES_WITHIN;
+                    fresh
+                }
+                Feed::Awaited { .. } | Feed::Closing { .. } | Feed::Closed => return Put::Unwanted,
+            };
+            if self.lossless && slot.is_some() {
+                state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let index = post.arrived;
+            if slot.replace(Fresh { index, at, payload }).is_some() {
+                post.tally.dropped += 1;
+            }
+            post.arrived += 1;
+            if let Some(last) = post.last_at.replace(at) {
+                let ns = at.since(last).ns as f64;
+                let mean = &mut post.tally.interval_ns;
+                *mean = if *mean == 0.0 { ns } else { *mean + (ns - *mean) / 16.0 };
+            }
+            self.news.notify_all();
+            return Put::Kept;
+        }
+    }
+
+    /// `camera` gives no further frame: it ended, or failed. The first to say so is believed.
+    pub fn close(&self, camera: CameraIndex, run: u32, how: Result<(), Fault>) {
+        self.change(camera, run, |feed| match feed {
+            Feed::Awaited { .. } => Feed::Closing { fresh: None, how },
+            Feed::Flowing { fresh } => Feed::Closing { fresh, how },
+            Feed::Doomed { fresh, fault, .. } => Feed::Closing { fresh, how: Err(fault) },
+            done => done,
+        });
+    }
+
+    /// `camera` has failed; in a replay, frames before the failure are still taken.
+    pub fn doom(&self, camera: CameraIndex, run: u32, fault: Fault) {
+        if !self.lossless {
+            return self.close(camera, run, Err(fault));
+        }
+        let until = Instant::now() + LAST_FRAMES_WITHIN;
+        self.change(camera, run, |feed| match feed {
+            Feed::Awaited { .. } => Feed::Doomed { fresh: None, fault, until },
+            Feed::Flowing { fresh } => Feed::Doomed { fresh, fault, until },
+            done => done,
+        });
+    }
+
+    /// `camera`'s frames have these sizes.
+    pub fn sized(&self, camera: CameraIndex, run: u32, sizes: Sizes) {
+        let post = &mut self.lock().posts[camera.0];
+        if post.run == run {
+            post.tally.sizes = Some(sizes);
+        }
+    }
+
+    /// Awaits `camera` anew, for another graph; gives the number of its run, or `None` while it is not closed.
+    pub fn reopen(&self, camera: CameraIndex, within: Duration) -> Option<u32> {
+        let mut state = self.lock();
+        let post = &mut state.posts[camera.0];
+        if !matches!(post.feed, Feed::Closed) {
+            return None;
+        }
+        let since = Instant::now();
+        post.feed = Feed::Awaited { since, until: since + within };
+        post.run += 1;
+        Some(post.run)
+    }
+
+    /// Nobody waits any longer, neither here nor in a graph.
+    pub fn stop(&self) {
+        self.lock().stopped = true;
+        self.news.notify_all();
+        self.room.notify_all();
+    }
+
+    /// Waits until every camera has given a frame; the first that will not is the error.
+    pub fn all_flowing(&self) -> Result<(), (CameraIndex, Fault)> {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            state.expire(now);
+            let mut next = None;
+            for (i, post) in state.posts.iter_mut().enumerate() {
+                match &mut post.feed {
+                    Feed::Awaited { until, .. } | Feed::Doomed { fresh: None, until, .. } => {
+                        next = earlier(next, *until);
+                    }
+                    Feed::Closing { fresh: None, how } => {
+                        let waited = Duration::ZERO;
+                        let how = std::mem::replace(how, Ok(()));
+                        return Err((CameraIndex(i), how.err().unwrap_or(Fault::NoFrame { waited })));
+                    }
+                    _ => {}
+                }
+            }
+            let Some(next) = next else { return Ok(()) };
+            state = self.wait(state, next.saturating_duration_since(now));
+        }
+    }
+
+    /// The next thing to handle, in the order of the tickets; waits for it up to `timeout`.
+    pub fn take(&self, timeout: Duration) -> Took<T> {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return Took::Over;
+            }
+            let now = Instant::now();
+            let expiry = state.expire(now);
+            match state.next(self.lossless) {
+                Next::Frame(camera) => {
+                    if let Some(took) = state.give(camera) {
+                        self.room.notify_all();
+                        // What is left may be another taker's.
+                        self.news.notify_one();
+                        return took;
+                    }
+                }
+                Next::Close(camera) => {
+                    if let Some(took) = state.tell(camera) {
+                        self.news.notify_all();
+                        return took;
+                    }
+                }
+                Next::Over => return Took::Over,
+                Next::Nothing => {}
+            }
+            if now >= deadline {
+                return Took::Idle;
+            }
+            let until = expiry.map_or(deadline, |e| e.min(deadline));
+            state = self.wait(state, until.saturating_duration_since(now));
+        }
+    }
+
+    /// `camera`'s figures.
+    pub fn tally(&self, camera: CameraIndex) -> Tally {
+        self.lock().posts[camera.0].tally
+    }
+
+    fn change(&self, camera: CameraIndex, run: u32, step: impl FnOnce(Feed<T>) -> Feed<T>) {
+        let mut state = self.lock();
+        let post = &mut state.posts[camera.0];
+        if post.run == run {
+            post.feed = step(std::mem::replace(&mut post.feed, Feed::Closed));
+        }
+        drop(state);
+        self.news.notify_all();
+        self.room.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // Every change leaves the state whole, so a panic elsewhere does no harm here.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>, timeout: Duration) -> MutexGuard<'a, State<T>> {
+        self.news.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+enum Next {
+    Frame(CameraIndex),
+    Close(CameraIndex),
+    Over,
+    Nothing,
+}
+
+impl<T> State<T> {
+    /// Closes what is too late at `now`; gives the moment at which the next would be.
+    fn expire(&mut self, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        for post in &mut self.posts {
+            match &mut post.feed {
+                Feed::Awaited { since, until } if *until <= now => {
+                    let waited = *until - *since;
+                    post.feed = Feed::Closing { fresh: None, how: Err(Fault::NoFrame { waited }) };
+                }
+                Feed::Doomed { fresh: None, fault, until } if *until <= now => {
+                    post.feed = Feed::Closing { fresh: None, how: Err(fault.clone()) };
+                }
+                Feed::Awaited { until, .. } | Feed::Doomed { fresh: None, until, .. } => {
+                    next = earlier(next, *until);
+                }
+                _ => {}
+            }
+        }
+        next
+    }
+
+    /// What comes next. Losslessly nothing does until it is known of every camera what it gives next: only then
+    /// does the order depend on the recordings alone.
+    fn next(&self, lossless: bool) -> Next {
+        let (mut oldest, mut closing, mut unknown, mut open) =
+            (None::<(MediaTime, usize)>, None, false, false);
+        for (i, post) in self.posts.iter().enumerate() {
+            open |= !matches!(post.feed, Feed::Closed);
+            match &post.feed {
+                Feed::Flowing { fresh: Some(f) }
+                | Feed::Doomed { fresh: Some(f), .. }
+                | Feed::Closing { fresh: Some(f), .. } => {
+                    if oldest.is_none_or(|o| (f.at, i) < o) {
+                        oldest = Some((f.at, i));
+                    }
+                }
+                Feed::Closing { fresh: None, .. } => closing = closing.or(Some(i)),
+                Feed::Awaited { .. } | Feed::Flowing { fresh: None } | Feed::Doomed { fresh: None, .. } => {
+                    unknown = true;
+                }
+                Feed::Closed => {}
+            }
+        }
+        match (closing, oldest) {
+            _ if !open => Next::Over,
+            _ if lossless && unknown => Next::Nothing,
+            (Some(i), _) => Next::Close(CameraIndex(i)),
+            (None, Some((_, i))) => Next::Frame(CameraIndex(i)),
+            (None, None) => Next::Nothing,
+        }
+    }
+
+    fn give(&mut self, camera: CameraIndex) -> Option<Took<T>> {
+        let post = &mut self.posts[camera.0];
+        let fresh = match &mut post.feed {
+            Feed::Flowing { fresh } | Feed::Doomed { fresh, .. } | Feed::Closing { fresh, .. } => fresh,
+            Feed::Awaited { .. } | Feed::Closed => return None,
+        };
+        let Fresh { index, at, payload } = fresh.take()?;
+        post.tally.delivered += 1;
+        if let Feed::Doomed { until, .. } = &mut post.feed {
+            *until = Instant::now() + LAST_FRAMES_WITHIN;
+        }
+        Some(Took::Frame { ticket: self.ticket(), camera, index, at, payload })
+    }
+
+    fn tell(&mut self, camera: CameraIndex) -> Option<Took<T>> {
+        let post = &mut self.posts[camera.0];
+        let run = post.run;
+        match std::mem::replace(&mut post.feed, Feed::Closed) {
+            Feed::Closing { how, .. } => Some(Took::Closed { ticket: self.ticket(), camera, run, how }),
+            other => {
+                post.feed = other;
+                None
+            }
+        }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        let ticket = self.tickets;
+        self.tickets += 1;
+        ticket
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Instant) -> Option<Instant> {
+    Some(a.map_or(b, |a| a.min(b)))
+}

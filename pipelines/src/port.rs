@@ -1,0 +1,285 @@
+//! A graph's way out: its frames, its end and its errors, put on the board.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
+    },
+    time::{Duration, Instant},
+};
+
+use cartvision_core::MediaTime;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as app;
+use gstreamer_video as video;
+
+use crate::{
+    board::{Board, Put, Sizes},
+    error::{Fault, Size},
+    frame::{CameraIndex, Pixels},
+    reason,
+    settings::{CameraSettings, Pace, Source},
+};
+
+/// The live time line's start: one moment on GStreamer's clock and on ours.
+#[derive(Clone)]
+pub(crate) struct Epoch {
+    pub clock: gst::Clock,
+    pub start: gst::ClockTime,
+    pub instant: Instant,
+}
+
+/// What a graph asks of the set's attendant, because it must not do it on its own threads.
+pub(crate) enum Order {
+    /// Play the file from its start again.
+    Rewind(CameraIndex, u32),
+    /// The camera is closed: give its device back.
+    Retire(CameraIndex, u32),
+    /// The set is gone.
+    Leave,
+}
+
+/// What a frame takes through its slot.
+pub(crate) struct Shot {
+    pub pixels: Pixels,
+    pub captured: Instant,
+}
+
+/// A recording may end this much before its declared duration, besides two frames. Muxers round a track's
+/// duration to a timescale or take the longest of several; a cut that matters is longer.
+const SHORTFALL: Duration = Duration::from_millis(500);
+
+/// One opening of one camera, as its graph's threads see it. Clones are the same port.
+#[derive(Clone)]
+pub(crate) struct Port(Arc<Inner>);
+
+struct Inner {
+    board: Arc<Board<Shot>>,
+    camera: CameraIndex,
+    run: u32,
+    source: Source,
+    pace: Pace,
+    epoch: Epoch,
+    orders: Sender<Order>,
+    /// A decoded picture has come through: from here on errors wait for the good frames before them.
+    entered: AtomicBool,
+    progress: Mutex<Progress>,
+}
+
+/// How far the stream has come. Never locked together with the board.
+#[derive(Default)]
+struct Progress {
+    source: Option<Size>,
+    layout: Option<(gst::Caps, video::VideoInfo)>,
+    /// Stream time of the first frame: 0 on the recording's time line.
+    first: Option<gst::ClockTime>,
+    /// Stream time at which the last frame ends.
+    end: gst::ClockTime,
+    /// How long the last frame lasts.
+    frame: gst::ClockTime,
+    /// Stream time at which the video stream ends, where its container says so of each stream.
+    declared: Option<gst::ClockTime>,
+    /// Stream time that any of the container's streams has reached; `None` without a container.
+    demuxed: Option<gst::ClockTime>,
+    /// What GStreamer has no plugin for.
+    missing: Option<String>,
+}
+
+impl Port {
+    pub fn new(
+        board: Arc<Board<Shot>>,
+        (camera, run): (CameraIndex, u32),
+        settings: &CameraSettings,
+        pace: Pace,
+        epoch: Epoch,
+        orders: Sender<Order>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            board,
+            camera,
+            run,
+            source: settings.source.clone(),
+            pace,
+            epoch,
+            orders,
+            entered: AtomicBool::new(false),
+            progress: Mutex::default(),
+        }))
+    }
+
+    /// The clock of all graphs.
+    pub fn clock(&self) -> &gst::Clock {
+        &self.0.epoch.clock
+    }
+
+    /// Which opening of the camera this is.
+    pub fn run(&self) -> u32 {
+        self.0.run
+    }
+
+    /// A decoded picture came.
+    pub fn entered(&self) {
+        self.0.entered.store(true, Ordering::Relaxed);
+    }
+
+    /// The next pictures' size; an error if earlier ones had another.
+    pub fn sized(&self, source: Size, fitted: Size) -> Result<(), Fault> {
+        let old = self.progress().source.replace(source);
+        match old {
+            Some(old) if old != source && self.0.entered.load(Ordering::Relaxed) => {
+                Err(Fault::SizeChanged { old, new: source })
+            }
+            _ => {
+                self.0.board.sized(self.0.camera, self.0.run, Sizes { source, fitted });
+                Ok(())
+            }
+        }
+    }
+
+    /// A frame at the end of the graph; waits for its slot in a replay.
+    pub fn sample(&self, sink: &app::AppSink) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let Some((at, pixels)) = self.shot(sink, &sample) else {
+            let reason = "a frame came without a time or in a layout that was not asked for".into();
+            self.fail(Fault::Element { element: sink.name().into(), reason });
+            return Err(gst::FlowError::Error);
+        };
+        let captured = match self.0.pace {
+            Pace::Live => self.0.epoch.instant + Duration::from_nanos(at.ns),
+            Pace::Lossless { .. } => Instant::now(),
+        };
+        match self.0.board.put(self.0.camera, self.0.run, at, Shot { pixels, captured }) {
+            Put::Kept => Ok(gst::FlowSuccess::Ok),
+            Put::Unwanted => Err(gst::FlowError::Eos),
+        }
+    }
+
+    fn shot(&self, sink: &app::AppSink, sample: &gst::SampleRef) -> Option<(MediaTime, Pixels)> {
+        let (buffer, caps) = (sample.buffer_owned()?, sample.caps()?);
+        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+        let pts = buffer.pts()?;
+        let stream = segment.to_stream_time(pts)?;
+        let mut progress = self.progress();
+        let progress = &mut *progress;
+        if progress.layout.as_ref().is_none_or(|(known, _)| known.as_ref() != caps) {
+            progress.layout = Some((caps.to_owned(), video::VideoInfo::from_caps(caps).ok()?));
+        }
+        let (_, layout) = progress.layout.as_ref()?;
+        let fps = layout.fps();
+        let nominal = || {
+            gst::ClockTime::SECOND
+                .mul_div_round(u64::try_from(fps.denom()).ok()?, u64::try_from(fps.numer()).ok()?)
+        };
+        let frame =
+            buffer.duration().or_else(|| if fps.numer() > 0 { nominal() } else { None }).unwrap_or_default();
+        let at = match self.0.pace {
+            // Base time and running time make clock time: whatever the graph's own base, the time line is one.
+            Pace::Live => {
+                let clock = sink.base_time()? + segment.to_running_time(pts)?;
+                clock.saturating_sub(self.0.epoch.start)
+            }
+            Pace::Lossless { .. } => stream.saturating_sub(*progress.first.get_or_insert(stream)),
+        };
+        let pixels = Pixels::new(video::VideoFrame::from_buffer_readable(buffer, layout).ok()?)?;
+        progress.frame = frame;
+        progress.end = progress.end.max(stream + frame);
+        progress.declared = segment.stop().and_then(|stop| segment.to_stream_time(stop));
+        Some((MediaTime { ns: at.nseconds() }, pixels))
+    }
+
+    /// The end of the stream has come through the graph, behind the last frame.
+    pub fn ended(&self, sink: &app::AppSink) {
+        let Inner { board, camera, run, source, pace, orders, .. } = &*self.0;
+        let how = if !source.ends() {
+            Err(Fault::ConnectionLost { element: "source".into(), reason: "the stream ended".into() })
+        } else {
+            self.whole(sink.query_duration())
+        };
+        match (how, source) {
+            (Ok(()), Source::File { repeat: true, .. }) if *pace == Pace::Live => {
+                // Without an attendant the set is gone, and this graph with it.
+                let _ = orders.send(Order::Rewind(*camera, *run));
+            }
+            (how, _) => board.close(*camera, *run, how),
+        }
+    }
+
+    /// Whether the recording came to its declared end. GStreamer ends a cut mp4 with its index in front as if
+    /// it were whole.
+    fn whole(&self, container: Option<gst::ClockTime>) -> Result<(), Fault> {
+        let progress = self.progress();
+        if progress.first.is_none() && !self.0.entered.load(Ordering::Relaxed) {
+            return Err(Fault::Damaged {
+                element: "decoder".into(),
+                reason: "it ends without a frame".into(),
+            });
+        }
+        // Only a container declares; a bare stream's duration is a guess from its size.
+        let Some(demuxed) = progress.demuxed else { return Ok(()) };
+        let (got, declared) = match (progress.declared, container) {
+            (Some(video), _) => (progress.end, video),
+            // The whole container's: audio may last longer than the pictures.
+            (None, Some(container)) => (progress.end.max(demuxed), container),
+            (None, None) => return Ok(()),
+        };
+        let allowed = progress.frame * 2 + gst::ClockTime::from_mseconds(SHORTFALL.as_millis() as u64);
+        if got + allowed < declared {
+            return Err(Fault::Truncated { got: progress.end.into(), declared: declared.into() });
+        }
+        Ok(())
+    }
+
+    /// The camera gives no frame after those that are on their way.
+    pub fn fail(&self, fault: Fault) {
+        let Inner { board, camera, run, entered, .. } = &*self.0;
+        if entered.load(Ordering::Relaxed) {
+            board.doom(*camera, *run, fault);
+        } else {
+            board.close(*camera, *run, Err(fault));
+        }
+    }
+
+    /// The container's streams are known and none is video.
+    pub fn without_video(&self) {
+        let missing = self.progress().missing.take();
+        self.fail(match missing {
+            Some(what) => Fault::MissingPlugin { what, package: reason::CODECS },
+            None => Fault::NoVideo,
+        });
+    }
+
+    /// One of the container's streams has come to this stream time.
+    pub fn demuxed(&self, at: gst::ClockTime) {
+        let mut progress = self.progress();
+        progress.demuxed = progress.demuxed.max(Some(at));
+    }
+
+    /// A message on the bus.
+    pub fn message(&self, message: &gst::Message) {
+        match message.view() {
+            gst::MessageView::Error(error) => {
+                let missing = self.progress().missing.take();
+                let playing = self.0.entered.load(Ordering::Relaxed);
+                self.fail(reason::of(error, &self.0.source, playing, missing));
+            }
+            gst::MessageView::Warning(warning) => {
+                let element = warning.src().map(|s| s.name().to_string()).unwrap_or_default();
+                let reason = reason::without_credentials(&warning.error().to_string(), &self.0.source);
+                tracing::warn!(camera = self.0.camera.0, element, reason, "a graph warns");
+            }
+            gst::MessageView::Element(element) => {
+                // As GStreamer's own library for it reads the message; that library is not worth a dependency.
+                if let Some(s) = element.structure().filter(|s| s.name() == "missing-plugin") {
+                    self.progress().missing = s.get::<String>("name").ok();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.0.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

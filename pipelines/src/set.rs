@@ -1,0 +1,287 @@
+//! The cameras of a cart as one source of frames.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use crate::{
+    board::{Board, Took},
+    error::{CaptureError, Fault, Size},
+    frame::{CameraIndex, Frame},
+    graph::Graph,
+    port::{Epoch, Order, Port, Shot},
+    profile,
+    settings::{CameraName, CameraSettings, Pace},
+};
+
+/// Several cameras, each with its own graph and a slot for one frame. Several threads may [take](Self::take)
+/// from it at once.
+///
+/// [`Pace::Live`]: a new frame replaces an unread one; the oldest waiting frame is given first.
+/// [`Pace::Lossless`]: every frame of every camera, in the order of media time (of equal ones, the camera named
+/// first goes first), so the order of tickets depends on the recordings alone.
+pub struct FrameSet {
+    cameras: Arc<[Camera]>,
+    names: Vec<CameraName>,
+    board: Arc<Board<Shot>>,
+    epoch: Epoch,
+    pace: Pace,
+    attendant: Attendant,
+}
+
+/// What [`FrameSet::take`] gives.
+#[derive(Debug)]
+pub enum Taken {
+    /// Something to handle.
+    Given {
+        /// From 0 and without a gap over all takers, in the order in which things are to be handled: by it, one
+        /// loop can put the results of several workers back in order.
+        ticket: u64,
+        /// What it is.
+        what: What,
+    },
+    /// Nothing within the timeout.
+    Idle,
+    /// Every camera's end was told, or the set was stopped. Tickets below the highest given may still be in
+    /// other takers' hands.
+    Over,
+}
+
+/// What there is to handle.
+#[derive(Debug)]
+pub enum What {
+    /// A frame.
+    Frame(Frame),
+    /// This camera's last frame was given before.
+    Ended(CameraIndex),
+    /// This camera gives no further frame.
+    Failed(CameraIndex, CaptureError),
+}
+
+/// One camera's figures since the set was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counters {
+    /// Frames that were taken.
+    pub delivered: u64,
+    /// Frames that a newer one replaced before anybody took them. Losslessly always 0.
+    pub dropped: u64,
+    /// Size of the source's picture as shown; known with the first frame.
+    pub source: Option<Size>,
+    /// Size of the frames; known with the first one.
+    pub fitted: Option<Size>,
+    /// Frames a second that the graph gives, by their times, averaged over about 16; 0 before the second frame.
+    pub rate: f64,
+}
+
+struct Camera {
+    settings: CameraSettings,
+    graph: Mutex<Option<Graph>>,
+}
+
+impl Camera {
+    fn place(&self) -> MutexGuard<'_, Option<Graph>> {
+        self.graph.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread that changes the states of running graphs. Its queue has no bound of its own: a camera has at
+/// most one rewind and one retirement under way.
+struct Attendant {
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FrameSet {
+    /// Builds and starts a graph for each camera.
+    ///
+    /// Losslessly it returns when every camera has given a frame, so that bad files are found here. Live it
+    /// waits for no camera: what does not start comes through [`take`](Self::take).
+    ///
+    /// # Errors
+    /// Settings that cannot work; losslessly also the first camera that gives no frame.
+    pub fn open(cameras: Vec<CameraSettings>, pace: Pace) -> Result<Self, CaptureError> {
+        check(&cameras, pace)?;
+        if let (Err(error), Some(camera)) = (gst::init(), cameras.first()) {
+            let fault = Fault::Element { element: "GStreamer".into(), reason: error.to_string() };
+            return Err(CaptureError { camera: camera.name.clone(), fault });
+        }
+        let lossless = matches!(pace, Pace::Lossless { .. });
+        let within: Vec<_> = cameras.iter().map(|c| c.first_frame_within).collect();
+        let names = cameras.iter().map(|c| c.name.clone()).collect();
+        let clock = gst::SystemClock::obtain();
+        let epoch = Epoch { start: clock.time(), instant: Instant::now(), clock };
+        let cameras: Arc<[Camera]> =
+            cameras.into_iter().map(|settings| Camera { settings, graph: Mutex::default() }).collect();
+        let (orders, inbox) = channel();
+        let attended = Arc::clone(&cameras);
+        let thread = thread::Builder::new().name("capture".into()).spawn(move || attend(&attended, &inbox));
+        let thread = match thread {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                let fault =
+                    Fault::Settings(format!("cannot start a thread: {error}; raise the limit on tasks"));
+                return Err(CaptureError { camera: cameras[0].settings.name.clone(), fault });
+            }
+        };
+        let board = Arc::new(Board::new(lossless, &within));
+        let set = Self { cameras, names, board, epoch, pace, attendant: Attendant { orders, thread } };
+        for i in 0..set.cameras.len() {
+            if let Err(fault) = set.start(CameraIndex(i), 0) {
+                if lossless {
+                    return Err(set.error(CameraIndex(i), fault));
+                }
+                set.board.close(CameraIndex(i), 0, Err(fault));
+            }
+        }
+        if lossless {
+            set.board.all_flowing().map_err(|(camera, fault)| set.error(camera, fault))?;
+        }
+        Ok(set)
+    }
+
+    /// The next thing to handle; waits for it up to `timeout`. Allocates nothing for a frame.
+    pub fn take(&self, timeout: Duration) -> Taken {
+        match self.board.take(timeout) {
+            Took::Frame { ticket, camera, index, at, payload } => {
+                let frame = Frame { camera, index, at, captured: payload.captured, pixels: payload.pixels };
+                Taken::Given { ticket, what: What::Frame(frame) }
+            }
+            Took::Closed { ticket, camera, run, how } => {
+                // The attendant only leaves with the set, so nobody misses this.
+                let _ = self.attendant.orders.send(Order::Retire(camera, run));
+                let what = match how {
+                    Ok(()) => What::Ended(camera),
+                    Err(fault) => What::Failed(camera, self.error(camera, fault)),
+                };
+                Taken::Given { ticket, what }
+            }
+            Took::Idle => Taken::Idle,
+            Took::Over => Taken::Over,
+        }
+    }
+
+    /// Starts a camera again whose end or failure was told. What does not start comes through
+    /// [`take`](Self::take). Does nothing while the camera runs.
+    ///
+    /// # Errors
+    /// Under [`Pace::Lossless`], where no camera starts again.
+    pub fn reopen(&self, camera: CameraIndex) -> Result<(), CaptureError> {
+        if self.pace != Pace::Live {
+            let fault = Fault::Settings("a replay cannot reopen a camera; start the replay again".into());
+            return Err(self.error(camera, fault));
+        }
+        let within = self.cameras[camera.0].settings.first_frame_within;
+        if let Some(run) = self.board.reopen(camera, within)
+            && let Err(fault) = self.start(camera, run)
+        {
+            self.board.close(camera, run, Err(fault));
+        }
+        Ok(())
+    }
+
+    /// One camera's figures.
+    pub fn counters(&self, camera: CameraIndex) -> Counters {
+        let tally = self.board.tally(camera);
+        Counters {
+            delivered: tally.delivered,
+            dropped: tally.dropped,
+            source: tally.sizes.map(|s| s.source),
+            fitted: tally.sizes.map(|s| s.fitted),
+            rate: if tally.interval_ns > 0.0 { 1e9 / tally.interval_ns } else { 0.0 },
+        }
+    }
+
+    /// The cameras' names, in the order of their indices.
+    pub fn names(&self) -> &[CameraName] {
+        &self.names
+    }
+
+    /// The moment that is [`MediaTime::ZERO`](cartvision_core::MediaTime::ZERO) on the live time line.
+    pub fn epoch(&self) -> Instant {
+        self.epoch.instant
+    }
+
+    /// Ends every wait: takers get [`Taken::Over`], graphs stop with the set's end.
+    pub fn stop(&self) {
+        self.board.stop();
+    }
+
+    fn start(&self, camera: CameraIndex, run: u32) -> Result<(), Fault> {
+        let settings = &self.cameras[camera.0].settings;
+        let port = Port::new(
+            Arc::clone(&self.board),
+            (camera, run),
+            settings,
+            self.pace,
+            self.epoch.clone(),
+            self.attendant.orders.clone(),
+        );
+        let mut place = self.cameras[camera.0].place();
+        // The old graph gives its device back before the new one asks for it.
+        *place = None;
+        let graph = Graph::build(settings, self.pace, port)?;
+        graph.play();
+        *place = Some(graph);
+        Ok(())
+    }
+
+    fn error(&self, camera: CameraIndex, fault: Fault) -> CaptureError {
+        CaptureError { camera: self.names[camera.0].clone(), fault }
+    }
+}
+
+impl Drop for FrameSet {
+    fn drop(&mut self) {
+        // A graph can only stop when its threads do not wait for us: wake them first.
+        self.board.stop();
+        let _ = self.attendant.orders.send(Order::Leave);
+        if let Some(thread) = self.attendant.thread.take() {
+            let _ = thread.join();
+        }
+        for camera in &*self.cameras {
+            camera.place().take();
+        }
+    }
+}
+
+fn attend(cameras: &[Camera], inbox: &Receiver<Order>) {
+    for order in inbox {
+        match order {
+            Order::Rewind(camera, run) => {
+                if let Some(graph) = cameras[camera.0].place().as_ref().filter(|g| g.run() == run) {
+                    graph.rewind();
+                }
+            }
+            Order::Retire(camera, run) => {
+                if let Some(graph) = cameras[camera.0].place().as_ref().filter(|g| g.run() == run) {
+                    graph.retire();
+                }
+            }
+            Order::Leave => return,
+        }
+    }
+}
+
+fn check(cameras: &[CameraSettings], pace: Pace) -> Result<(), CaptureError> {
+    for (i, camera) in cameras.iter().enumerate() {
+        let fault = if cameras[..i].iter().any(|c| c.name == camera.name) {
+            Some(Fault::Settings("two cameras have this name; give each its own".into()))
+        } else if camera.max_width == 0 || camera.max_height == 0 {
+            Some(Fault::Settings("frames of no size are asked for; width and height start at 1".into()))
+        } else {
+            profile::check(camera, pace).err()
+        };
+        if let Some(fault) = fault {
+            return Err(CaptureError { camera: camera.name.clone(), fault });
+        }
+    }
+    Ok(())
+}
