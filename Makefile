@@ -1,0 +1,27 @@
+# Every target brings what it needs first; `make setup` does nothing when nothing is missing.
+# Where a step needs rights that it lacks, it says what to run by hand.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test bench clean-deps
+
+help: ## This list
+	@echo "make TARGET, where TARGET is one of:"
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r target what; do printf '  %-11s %s\n' "$$target" "$$what"; done
+
+setup: ## Install what is needed: system packages (apt), ONNX Runtime (into .deps/)
+	@scripts/setup
+
+build: setup ## Build release binaries into target/release
+	cargo build --release --locked --workspace --bins
+
+demo: build ## Watch a video become events (VIDEO=file BUNDLE=directory for your own)
+	@VIDEO="$(VIDEO)" BUNDLE="$(BUNDLE)" scripts/demo
+
+test: setup ## Everything: format, lints, documentation, dependencies, tests
+	@scripts/test
+
+bench: build ## Measure speed against the Python baseline
+	@scripts/bench
+
+clean-deps: ## Remove what setup and test fetched into .deps/ (system packages stay)
+	rm -rf .deps
