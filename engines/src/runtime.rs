@@ -112,7 +112,8 @@ impl Runtime {
         &self.version
     }
 
-    pub(crate) fn environment(&self) -> &Environment {
+    /// The environment to make bare `ort` sessions in, for measuring against them; there is one per process.
+    pub fn environment(&self) -> &Environment {
         &self.environment
     }
 }
