@@ -1,0 +1,417 @@
+//! The cart: feeds the core with facts and turns its effects into recorded events.
+//!
+//! Everything here happens on the loop's thread, at moments that are arguments; what it records is taken away by
+//! [`Cart::take_rows`] and carried out by the edges.
+
+use std::num::NonZeroU32;
+
+use cartvision_core::{
+    CameraId, CameraSet, Change, Decision, Detections, Effect, Effects, Input, MAX_EFFECTS, MediaTime,
+    Outcome, Question, Session, analytic,
+};
+use cartvision_wire::command::{Adjuster, BasketAdjust};
+use cartvision_wire::event::{
+    self, BundleName, CameraDegraded, CameraRecovered, Cameras, Correction, FinalBasket, LogOpened,
+    LogReason, Removal, Replacement, SessionEnded, SessionSettled, SessionStarted, Unresolved,
+};
+use cartvision_wire::item::OpenChange;
+use cartvision_wire::{
+    Basket, BasketLine, CameraName, Candidate, DecidedBy, EventData, EventError, EventId, Item, Probability,
+    SessionId,
+};
+
+use crate::catalogue::Catalogue;
+use crate::clock::TimeLine;
+use crate::corrections::{Corrections, Piece};
+use crate::journal::{Journal, Row};
+
+/// Why a command about the session cannot be carried out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SessionRefusal {
+    /// There is no open session.
+    NoSession,
+    /// Another one is open.
+    Open(SessionId),
+    /// The open one has another name.
+    Mismatch(SessionId),
+    /// No such item in the catalogue.
+    UnknownItem(String),
+    /// No such event in this session.
+    UnknownEvent(EventId),
+}
+
+/// The cart's mind and memory.
+#[derive(Debug)]
+pub(crate) struct Cart {
+    core: Box<Session>,
+    effects: Effects,
+    catalogue: Catalogue,
+    cameras: Vec<CameraName>,
+    bundle: BundleName,
+    journal: Journal,
+    time: TimeLine,
+    session: Option<SessionId>,
+    /// Whose basket it is: the open session's, or the last one's.
+    basket_of: Option<SessionId>,
+    corrections: Corrections,
+    /// Recorded and not taken away yet. Empty between the loop's turns.
+    rows: Vec<Row>,
+    last: Option<Row>,
+    overflows: u64,
+}
+
+impl Cart {
+    /// A cart outside a session; its log is opened.
+    pub(crate) fn open(
+        core: Box<Session>,
+        catalogue: Catalogue,
+        cameras: Vec<CameraName>,
+        bundle: &str,
+        (journal, reason): (Journal, LogReason),
+        time: TimeLine,
+    ) -> Result<Self, EventError> {
+        let mut cart = Self {
+            core,
+            effects: Effects::new(),
+            catalogue,
+            cameras,
+            bundle: bundle.into(),
+            journal,
+            time,
+            session: None,
+            basket_of: None,
+            corrections: Corrections::default(),
+            rows: Vec::new(),
+            last: None,
+            overflows: 0,
+        };
+        let clock = time.clock();
+        let opened = LogOpened { previous_epoch: None, last_sequence: None, reason, clock };
+        cart.record(MediaTime::ZERO, MediaTime::ZERO, EventData::LogOpened(opened))?;
+        Ok(cart)
+    }
+
+    /// What a detector saw in a picture that was captured at `at`.
+    pub(crate) fn saw(
+        &mut self,
+        camera: CameraId,
+        at: MediaTime,
+        detections: &mut Detections,
+    ) -> Result<(), EventError> {
+        self.catalogue.unify(detections);
+        self.step(at, Input::Detected { camera, detections })
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: MediaTime) -> Result<(), EventError> {
+        self.step(now, Input::Tick)
+    }
+
+    /// A camera gives no pictures; `reason` is for people.
+    pub(crate) fn camera_lost(
+        &mut self,
+        now: MediaTime,
+        camera: CameraId,
+        reason: &str,
+    ) -> Result<(), EventError> {
+        self.step(now, Input::CameraLost { camera })?;
+        let Some(name) = self.cameras.get(camera.index()).cloned() else { return Ok(()) };
+        let clock = self.time.clock();
+        let lost = CameraDegraded { camera: name, reason: reason.into(), media_time_ms: now.as_ms(), clock };
+        self.record(now, now, EventData::CameraDegraded(lost)).map(drop)
+    }
+
+    /// A camera's recording is over: nobody waits for it any more.
+    pub(crate) fn camera_ended(&mut self, now: MediaTime, camera: CameraId) -> Result<(), EventError> {
+        self.step(now, Input::CameraLost { camera })
+    }
+
+    /// A camera gives pictures again.
+    pub(crate) fn camera_recovered(&mut self, now: MediaTime, camera: CameraId) -> Result<(), EventError> {
+        let Some(name) = self.cameras.get(camera.index()).cloned() else { return Ok(()) };
+        let clock = self.time.clock();
+        let back = CameraRecovered { camera: name, media_time_ms: now.as_ms(), clock };
+        self.record(now, now, EventData::CameraRecovered(back)).map(drop)
+    }
+
+    /// Opens a session. Opening the open one again is fine and does nothing.
+    pub(crate) fn start_session(
+        &mut self,
+        now: MediaTime,
+        id: &SessionId,
+    ) -> Result<Result<(), SessionRefusal>, EventError> {
+        match &self.session {
+            Some(open) if open == id => return Ok(Ok(())),
+            Some(open) => return Ok(Err(SessionRefusal::Open(open.clone()))),
+            None => {}
+        }
+        // Acts from before the session are decided first, outside of it.
+        self.step(now, Input::SessionStarted)?;
+        self.session = Some(id.clone());
+        self.basket_of = Some(id.clone());
+        self.corrections.clear();
+        let started = SessionStarted {
+            media_time_ms: now.as_ms(),
+            cameras: self.cameras.iter().cloned().collect(),
+            bundle: self.bundle.clone(),
+            clock: self.time.clock(),
+        };
+        self.record(now, now, EventData::SessionStarted(started))?;
+        Ok(Ok(()))
+    }
+
+    /// Ends the open session (which must be `id`, if given). Without a cloud no question outlives it, so it is
+    /// settled at once.
+    pub(crate) fn end_session(
+        &mut self,
+        now: MediaTime,
+        id: Option<&SessionId>,
+    ) -> Result<Result<(), SessionRefusal>, EventError> {
+        if let Err(refusal) = self.named(id) {
+            return Ok(Err(refusal));
+        }
+        self.step(now, Input::SessionEnded)?;
+        let clock = self.time.clock();
+        let ended = SessionEnded {
+            media_time_ms: now.as_ms(),
+            basket: FinalBasket::new(self.lines()),
+            pending_questions: std::iter::empty().collect(),
+            clock,
+        };
+        self.record(now, now, EventData::SessionEnded(ended))?;
+        let settled = SessionSettled { media_time_ms: now.as_ms(), clock };
+        self.record(now, now, EventData::SessionSettled(settled))?;
+        self.session = None;
+        Ok(Ok(()))
+    }
+
+    /// Staff or a scanner puts the basket right: as events of their own, or as a correction of an event.
+    pub(crate) fn adjust(
+        &mut self,
+        now: MediaTime,
+        adjust: &BasketAdjust,
+    ) -> Result<Result<(), SessionRefusal>, EventError> {
+        if let Err(refusal) = self.named(Some(&adjust.session)) {
+            return Ok(Err(refusal));
+        }
+        let mut pieces: Vec<Piece> = Vec::new();
+        for line in adjust.changes.iter() {
+            let Some(class) = self.catalogue.class(&line.id) else {
+                return Ok(Err(SessionRefusal::UnknownItem(line.id.to_string())));
+            };
+            let change = if line.delta.get() > 0 { Change::Added } else { Change::Removed };
+            pieces.push((change, class, line.delta.get().unsigned_abs()));
+        }
+        let decided_by = match adjust.by {
+            Adjuster::Staff => DecidedBy::Staff,
+            Adjuster::Scanner => DecidedBy::Scanner,
+        };
+        let Some(event) = adjust.corrects else {
+            for piece in pieces {
+                self.apply(now, piece, true)?;
+                self.record_adjustment(now, piece, decided_by)?;
+            }
+            return Ok(Ok(()));
+        };
+        let Some((revision, before)) = self.corrections.replace(event, pieces.clone()) else {
+            return Ok(Err(SessionRefusal::UnknownEvent(event)));
+        };
+        for piece in before {
+            self.apply(now, piece, false)?;
+        }
+        for piece in &pieces {
+            self.apply(now, *piece, true)?;
+        }
+        let correction = Correction {
+            corrects: event,
+            revision,
+            replacement: pieces.iter().filter_map(|p| self.replacement(*p)).collect(),
+            decided_by,
+            media_time_ms: now.as_ms(),
+            decided_media_time_ms: now.as_ms(),
+            after_settlement: false,
+            bundle: self.bundle.clone(),
+            clock: self.time.clock(),
+        };
+        self.record(now, now, EventData::ItemCorrected(correction))?;
+        Ok(Ok(()))
+    }
+
+    /// What was recorded since the last time.
+    pub(crate) fn take_rows(&mut self) -> impl Iterator<Item = Row> {
+        self.rows.drain(..)
+    }
+
+    /// The basket as of the last recorded event; `None` before the first.
+    pub(crate) fn basket(&self) -> Option<Basket> {
+        let last = self.last.as_ref()?;
+        Some(Basket {
+            session: self.basket_of.clone(),
+            epoch: last.epoch,
+            sequence: last.sequence,
+            lines: self.lines().collect(),
+        })
+    }
+
+    /// The open session.
+    pub(crate) fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// What went over a bound in the core, and the items that a full basket could not take.
+    pub(crate) fn counters(&self) -> (cartvision_core::Counters, u64) {
+        (self.core.counters(), self.overflows)
+    }
+
+    fn named(&self, id: Option<&SessionId>) -> Result<(), SessionRefusal> {
+        match (&self.session, id) {
+            (None, _) => Err(SessionRefusal::NoSession),
+            (Some(open), Some(id)) if open != id => Err(SessionRefusal::Mismatch(open.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// One fact into the core; its questions are answered at once, by the analytic classifier.
+    fn step(&mut self, now: MediaTime, input: Input<'_>) -> Result<(), EventError> {
+        self.core.step(now, input, &mut self.effects);
+        let mut questions: [Option<Question>; MAX_EFFECTS] = [None; MAX_EFFECTS];
+        for (place, effect) in questions.iter_mut().zip(&self.effects) {
+            if let Effect::Classify(question) = effect {
+                *place = Some(*question);
+            }
+        }
+        self.carry_out(now)?;
+        for question in questions.into_iter().flatten() {
+            let answer = analytic::classify(&question);
+            self.core.step(now, Input::Classified { question: question.id, answer }, &mut self.effects);
+            self.carry_out(now)?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, now: MediaTime) -> Result<(), EventError> {
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::Publish(decision) => self.publish(now, &decision)?,
+                Effect::BasketOverflowed(item) => {
+                    self.overflows += 1;
+                    tracing::error!(item = %self.catalogue.item(item).label(), "the basket is full; the item was published but is not in it");
+                }
+                // Answered by `step`.
+                Effect::Classify(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, now: MediaTime, decision: &Decision) -> Result<(), EventError> {
+        let act = event::Act {
+            item: self.catalogue.item(decision.item),
+            quantity: NonZeroU32::MIN,
+            confidence: Probability::new(decision.confidence.into()),
+            decided_by: DecidedBy::Edge,
+            cameras: self.names(decision.cameras),
+            media_time_ms: decision.moment.as_ms(),
+            decided_media_time_ms: decision.decided.as_ms(),
+            candidates: decision.candidates.iter().filter_map(|c| self.candidate(c)).collect(),
+            bundle: self.bundle.clone(),
+            clock: self.time.clock(),
+        };
+        let (data, pieces) = match decision.outcome {
+            Outcome::Added => (EventData::ItemAdded(act), vec![(Change::Added, decision.item, 1)]),
+            Outcome::Removed { not_in_basket } => {
+                let pieces = if not_in_basket { vec![] } else { vec![(Change::Removed, decision.item, 1)] };
+                (EventData::ItemRemoved(Removal { act, not_in_basket }), pieces)
+            }
+            Outcome::Unresolved { change } => {
+                let change = match change {
+                    Change::Added => OpenChange::Added,
+                    Change::Removed => OpenChange::Removed,
+                };
+                (EventData::ItemUnresolved(Unresolved { change, act, reason: None }), vec![])
+            }
+        };
+        let event = self.record(decision.moment, now, data)?;
+        self.corrections.note(event, pieces);
+        Ok(())
+    }
+
+    fn record_adjustment(&mut self, now: MediaTime, piece: Piece, by: DecidedBy) -> Result<(), EventError> {
+        let (change, class, count) = piece;
+        let Some(quantity) = NonZeroU32::new(count) else { return Ok(()) };
+        let act = event::Act {
+            item: self.catalogue.item(class),
+            quantity,
+            confidence: Probability::ONE,
+            decided_by: by,
+            cameras: Cameras::default(),
+            media_time_ms: now.as_ms(),
+            decided_media_time_ms: now.as_ms(),
+            candidates: std::iter::empty().collect(),
+            bundle: self.bundle.clone(),
+            clock: self.time.clock(),
+        };
+        let data = match change {
+            Change::Added => EventData::ItemAdded(act),
+            Change::Removed => EventData::ItemRemoved(Removal { act, not_in_basket: false }),
+        };
+        let event = self.record(now, now, data)?;
+        self.corrections.note(event, vec![piece]);
+        Ok(())
+    }
+
+    /// Does a piece to the core's basket, or undoes it.
+    fn apply(
+        &mut self,
+        now: MediaTime,
+        (change, item, count): Piece,
+        forward: bool,
+    ) -> Result<(), EventError> {
+        let change = match (change, forward) {
+            (Change::Added, true) | (Change::Removed, false) => Change::Added,
+            (Change::Removed, true) | (Change::Added, false) => Change::Removed,
+        };
+        // A basket's line ends at 65,535 anyway.
+        for _ in 0..count.min(u16::MAX.into()) {
+            self.step(now, Input::Adjusted { item, change })?;
+        }
+        Ok(())
+    }
+
+    fn replacement(&self, (change, class, count): Piece) -> Option<Replacement> {
+        let change = match change {
+            Change::Added => cartvision_wire::Change::Added,
+            Change::Removed => cartvision_wire::Change::Removed,
+        };
+        let quantity = NonZeroU32::new(count)?;
+        Some(Replacement { change, item: self.catalogue.item(class), quantity, confidence: Probability::ONE })
+    }
+
+    fn candidate(&self, candidate: &cartvision_core::Candidate) -> Option<Candidate> {
+        match self.catalogue.item(candidate.item) {
+            Item::Catalogue { id, label } => {
+                Some(Candidate { id, label: Some(label), p: Probability::new(candidate.p.into()) })
+            }
+            Item::Unknown { .. } => None,
+        }
+    }
+
+    fn names(&self, cameras: CameraSet) -> Cameras {
+        cameras.iter().filter_map(|c| self.cameras.get(c.index()).cloned()).collect()
+    }
+
+    fn lines(&self) -> impl Iterator<Item = BasketLine> {
+        self.core.basket().lines().iter().filter_map(|(class, count)| {
+            let quantity = NonZeroU32::new((*count).into())?;
+            Some(BasketLine { item: self.catalogue.item(*class), quantity })
+        })
+    }
+
+    fn record(&mut self, moment: MediaTime, now: MediaTime, data: EventData) -> Result<EventId, EventError> {
+        let row = self.journal.record(self.session.as_ref(), self.time.utc(moment, now), data)?;
+        let id = row.id;
+        self.rows.push(row.clone());
+        self.last = Some(row);
+        Ok(id)
+    }
+}

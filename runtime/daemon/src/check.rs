@@ -1,0 +1,150 @@
+//! `check`: everything that can be found wrong before the cart runs. Changes nothing.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use cartvision_engines::{Bundle, Detector, Runtime};
+use cartvision_pipelines::{CameraIndex, FrameSet, Pace, Taken, What};
+use cartvision_wire::ExitCode;
+use serde_json::json;
+
+use crate::broker::probe;
+use crate::catalogue::Catalogue;
+use crate::cli::CheckArgs;
+use crate::config::{self, Config};
+use crate::failure::Failure;
+use crate::{Ended, inference, replay};
+
+/// One thing that was looked at.
+struct Finding {
+    what: String,
+    result: Result<String, Failure>,
+}
+
+pub(crate) fn check(args: &CheckArgs) -> Ended {
+    let mut out = std::io::stdout();
+    if args.print_reference {
+        _ = out.write_all(config::REFERENCE.as_bytes());
+        return Ok(ExitCode::Fine);
+    }
+    let Some(file) = &args.config else { return Err(Failure::usage("give --config FILE")) };
+    let mut findings = Vec::new();
+    look(file, &mut findings);
+
+    let ok = findings.iter().all(|f| f.result.is_ok());
+    // A wrong configuration explains more than what fails because of it.
+    let codes = findings.iter().filter_map(|f| f.result.as_ref().err()).map(|e| e.code);
+    let code = codes.min_by_key(|c| c.code()).unwrap_or(ExitCode::Fine);
+    if args.json {
+        let checks: Vec<_> = findings
+            .iter()
+            .map(|f| match &f.result {
+                Ok(detail) => json!({ "check": f.what, "ok": true, "detail": detail }),
+                Err(e) => json!({ "check": f.what, "ok": false, "detail": e.to_string(), "exit_code": e.code.code() }),
+            })
+            .collect();
+        _ = writeln!(out, "{}", json!({ "ok": ok, "checks": checks }));
+    } else {
+        for finding in &findings {
+            match &finding.result {
+                Ok(detail) => _ = writeln!(out, "ok      {}: {detail}", finding.what),
+                Err(e) => {
+                    _ = writeln!(out, "FAILED  {}", finding.what).and_then(|()| {
+                        out.flush()?;
+                        e.report();
+                        Ok(())
+                    })
+                }
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
+    let mut note = |what: &str, result: Result<String, Failure>| {
+        findings.push(Finding { what: what.to_owned(), result });
+    };
+    let config = match Config::read(file) {
+        Ok(config) => config,
+        Err(e) => return note("configuration", Err(e)),
+    };
+    let names: Vec<_> = config.cameras.iter().map(|c| c.name.as_str()).collect();
+    note("configuration", Ok(format!("{}, cameras {} with their zones", file.display(), names.join(", "))));
+
+    let bundle = Bundle::open(&config.bundle).map_err(replay::bundle_failure).and_then(|bundle| {
+        Catalogue::of(bundle.manifest()).map_err(Failure::usage)?;
+        Ok(bundle)
+    });
+    note(
+        "bundle",
+        bundle.as_ref().map(|b| format!("{} in {}", b.identity(), b.directory().display())).map_err(again),
+    );
+    let runtime = Runtime::open().map_err(|e| inference::engine_failure(&e));
+    note(
+        "engine",
+        runtime
+            .as_ref()
+            .map(|r| format!("ONNX Runtime {} from {} ({})", r.version(), r.path().display(), r.origin()))
+            .map_err(again),
+    );
+    if let (Ok(bundle), Ok(runtime)) = (&bundle, &runtime) {
+        let detector = Detector::load(runtime, bundle, 1).map_err(|e| inference::engine_failure(&e));
+        note("detector", detector.map(|d| format!("{} ran", d.variant().name())));
+    }
+    for (name, result) in cameras(&config, bundle.as_ref().ok()) {
+        note(&format!("camera {name}"), result);
+    }
+    note(
+        "broker",
+        probe(&config.identity)
+            .map(|()| format!("{} takes this cart", config.identity.address))
+            .map_err(Failure::environment),
+    );
+}
+
+fn again(e: &Failure) -> Failure {
+    match e.code {
+        ExitCode::Usage => Failure::usage(e),
+        _ => Failure::environment(e),
+    }
+}
+
+/// A first frame of each camera. A camera that a running daemon holds is reported as busy.
+fn cameras(config: &Config, bundle: Option<&Bundle>) -> Vec<(String, Result<String, Failure>)> {
+    let size = bundle.map_or((640, 640), |b| (b.manifest().detector.width, b.manifest().detector.height));
+    config
+        .cameras
+        .iter()
+        .map(|camera| {
+            let result = camera.capture(size).and_then(|settings| {
+                let patience = settings.first_frame_within + Duration::from_secs(1);
+                first_frame(settings, patience)
+            });
+            (camera.name.to_string(), result)
+        })
+        .collect()
+}
+
+fn first_frame(
+    settings: cartvision_pipelines::CameraSettings,
+    patience: Duration,
+) -> Result<String, Failure> {
+    let frames = FrameSet::open(vec![settings], Pace::Live).map_err(Failure::environment)?;
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        match frames.take(Duration::from_millis(200)) {
+            Taken::Given { what: What::Frame(_), .. } => {
+                let counters = frames.counters(CameraIndex(0));
+                let size = |s: Option<cartvision_pipelines::Size>| {
+                    s.map_or_else(|| "?".to_owned(), |s| s.to_string())
+                };
+                return Ok(format!("gives {}, seen at {}", size(counters.source), size(counters.fitted)));
+            }
+            Taken::Given { what: What::Failed(_, error), .. } => return Err(Failure::environment(error)),
+            Taken::Given { what: What::Ended(_), .. } | Taken::Over => break,
+            Taken::Idle => {}
+        }
+    }
+    Err(Failure::environment("it gives no frame"))
+}

@@ -1,0 +1,80 @@
+//! Commands from outside: refused, or carried out and answered.
+
+use cartvision_core::MediaTime;
+use cartvision_wire::{Command, EventError, Refusal, Reply, Request, UtcTime};
+use serde_json::{Map, Value, json};
+
+use crate::cart::{Cart, SessionRefusal};
+use crate::outbox::Outbox;
+
+/// A command as it came in.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// Its name: the topic below `commands/`.
+    pub(crate) name: String,
+    pub(crate) payload: Vec<u8>,
+    /// The broker kept it: nobody knows when it was meant.
+    pub(crate) retained: bool,
+}
+
+/// Carries out a command at `now` and says what came of it.
+pub(crate) fn obey(
+    incoming: &Incoming,
+    cart: &mut Cart,
+    outbox: &mut Outbox,
+    now: MediaTime,
+    utc: UtcTime,
+) -> Result<Reply, EventError> {
+    let name = incoming.name.as_str();
+    if incoming.retained {
+        let why = "a retained command is never obeyed; publish it without the retain flag";
+        return Ok(Reply::refused(name, Refusal::Retained, why));
+    }
+    let request = match Request::parse(name, &incoming.payload).and_then(|r| r.check_age(utc).map(|()| r)) {
+        Ok(request) => request,
+        Err(e) => return Ok(Reply::from_error(name, &e)),
+    };
+    let done = |result: Value| {
+        let result = if let Value::Object(map) = result { map } else { Map::new() };
+        Reply::done(request.command.name(), result)
+    };
+    Ok(match &request.command {
+        Command::SessionStart(start) => match cart.start_session(now, &start.session)? {
+            Ok(()) => done(json!({ "session": start.session })),
+            Err(refusal) => refused(name, &refusal),
+        },
+        Command::SessionEnd(end) => match cart.end_session(now, end.session.as_ref())? {
+            Ok(()) => done(json!({})),
+            Err(refusal) => refused(name, &refusal),
+        },
+        Command::BasketAdjust(adjust) => match cart.adjust(now, adjust)? {
+            Ok(()) => done(json!({ "basket": cart.basket() })),
+            Err(refusal) => refused(name, &refusal),
+        },
+        Command::EventsReplay(from) => match outbox.send_again(from.epoch, from.sequence) {
+            Ok(events) => done(json!({ "events": events })),
+            Err(_) => {
+                let why = "the cart keeps no event of this epoch and sequence";
+                Reply::refused(name, Refusal::UnknownPosition, why)
+            }
+        },
+        Command::Snapshot | Command::Reload => {
+            Reply::refused(name, Refusal::NotAvailable, "this version of the daemon does not have it yet")
+        }
+    })
+}
+
+fn refused(name: &str, refusal: &SessionRefusal) -> Reply {
+    let (code, why) = match refusal {
+        SessionRefusal::NoSession => (Refusal::NoSession, "no session is open; start one first".to_owned()),
+        SessionRefusal::Open(id) => (Refusal::SessionOpen, format!("session {id} is open; end it first")),
+        SessionRefusal::Mismatch(id) => (Refusal::SessionMismatch, format!("the open session is {id}")),
+        SessionRefusal::UnknownItem(id) => {
+            (Refusal::UnknownItem, format!("the catalogue of this cart's bundle has no item {id}"))
+        }
+        SessionRefusal::UnknownEvent(id) => {
+            (Refusal::UnknownEvent, format!("this session has no item event {}", id.0))
+        }
+    };
+    Reply::refused(name, code, &why)
+}

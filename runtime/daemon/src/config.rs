@@ -1,0 +1,330 @@
+//! The configuration file. `cart.toml` beside this crate is the reference: it names every key with its default,
+//! and it is the list of known names for "did you mean".
+
+use std::path::{Path, PathBuf};
+
+use cartvision_core::{MAX_CAMERAS, Settings, Span, Zone};
+use cartvision_pipelines as pipelines;
+use cartvision_pipelines::{CameraSettings, Rate, Source};
+use cartvision_wire::{CameraName, CartId, Root, StoreId};
+use serde::Deserialize;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::broker::{Address, Credentials, Identity};
+use crate::failure::Failure;
+use crate::zones;
+
+/// The reference configuration.
+pub(crate) const REFERENCE: &str = include_str!("../cart.toml");
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+struct File {
+    cart: CartSection,
+    broker: BrokerSection,
+    model: ModelSection,
+    #[serde(default)]
+    decision: DecisionSection,
+    #[serde(default)]
+    camera: Vec<CameraSection>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CartSection {
+    store: StoreId,
+    id: CartId,
+    #[serde(default = "state_dir")]
+    state_dir: PathBuf,
+}
+
+fn state_dir() -> PathBuf {
+    "/var/lib/cartvision".into()
+}
+
+#[derive(Debug, Deserialize)]
+struct BrokerSection {
+    url: String,
+    #[serde(default)]
+    ca: PathBuf,
+    #[serde(default)]
+    password_file: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+struct ModelSection {
+    bundle: PathBuf,
+    #[serde(default)]
+    threads: u16,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct DecisionSection {
+    accept: f32,
+    reject: f32,
+    high_score: f32,
+    birth_score: f32,
+    hand_score: f32,
+    settle_ms: u32,
+    settle_touched_ms: u32,
+    away_ms: u32,
+    vanish_ms: u32,
+    stock_ms: u32,
+    fuse_ms: u32,
+    fuse_wait_ms: u32,
+    memory_ms: u32,
+}
+
+impl Default for DecisionSection {
+    fn default() -> Self {
+        let s = Settings::default();
+        let ms = |span: Span| (span.ns / 1_000_000) as u32;
+        Self {
+            accept: s.accept,
+            reject: s.reject,
+            high_score: s.high_score,
+            birth_score: s.birth_score,
+            hand_score: s.hand_score,
+            settle_ms: ms(s.settle),
+            settle_touched_ms: ms(s.settle_touched),
+            away_ms: ms(s.away),
+            vanish_ms: ms(s.vanish),
+            stock_ms: ms(s.stock),
+            fuse_ms: ms(s.fuse),
+            fuse_wait_ms: ms(s.fuse_wait),
+            memory_ms: ms(s.memory),
+        }
+    }
+}
+
+impl DecisionSection {
+    fn settings(&self) -> Settings {
+        let span = |ms: u32| Span::from_ms(ms.into());
+        Settings {
+            accept: self.accept,
+            reject: self.reject,
+            high_score: self.high_score,
+            birth_score: self.birth_score,
+            hand_score: self.hand_score,
+            settle: span(self.settle_ms),
+            settle_touched: span(self.settle_touched_ms),
+            away: span(self.away_ms),
+            vanish: span(self.vanish_ms),
+            stock: span(self.stock_ms),
+            fuse: span(self.fuse_ms),
+            fuse_wait: span(self.fuse_wait_ms),
+            memory: span(self.memory_ms),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct CameraSection {
+    name: CameraName,
+    #[serde(default)]
+    zone: Vec<[f32; 2]>,
+    #[serde(default)]
+    max_rate: u32,
+    #[serde(default = "first_frame_s")]
+    first_frame_s: u16,
+    source: Source,
+}
+
+fn first_frame_s() -> u16 {
+    pipelines::FIRST_FRAME_WITHIN.as_secs() as u16
+}
+
+/// A configuration that makes sense.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) identity: Identity,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) bundle: PathBuf,
+    /// Inference threads; `None`: one for each core.
+    pub(crate) threads: Option<usize>,
+    pub(crate) settings: Settings,
+    pub(crate) cameras: Vec<Camera>,
+}
+
+/// One camera of the configuration.
+#[derive(Debug)]
+pub(crate) struct Camera {
+    pub(crate) name: CameraName,
+    pub(crate) zone: Zone,
+    source: Source,
+    max_rate: u32,
+    first_frame_s: u16,
+}
+
+impl Camera {
+    /// What capture needs to know, for frames that fit a model's input of this size.
+    pub(crate) fn capture(&self, (width, height): (usize, usize)) -> Result<CameraSettings, Failure> {
+        let name = pipelines::CameraName::new(self.name.as_str()).map_err(Failure::usage)?;
+        let mut settings = CameraSettings::new(name, self.source.clone(), width, height);
+        settings.rate = NonZeroU32::new(self.max_rate).map(Rate);
+        settings.first_frame_within = Duration::from_secs(self.first_frame_s.into());
+        Ok(settings)
+    }
+}
+
+impl Config {
+    /// Reads and checks the file.
+    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            Failure::usage(format_args!("{}: cannot read the configuration: {e}", file.display()))
+        })?;
+        Self::parse(&text, file)
+    }
+
+    fn parse(text: &str, file: &Path) -> Result<Self, Failure> {
+        let at = |what: &dyn std::fmt::Display| Failure::usage(format_args!("{}: {what}", file.display()));
+        let mut unknown = Vec::new();
+        let deserializer = toml::Deserializer::parse(text).map_err(|e| at(&e.to_string().trim_end()))?;
+        let read: Result<File, _> =
+            serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()));
+        // A misspelt key is often the reason why a required one is missing: tell of it first.
+        if let Some(key) = unknown.first() {
+            return Err(at(&format_args!(
+                "unknown key `{key}`{}; see `cartvisiond check --print-reference`",
+                nearest(key)
+            )));
+        }
+        let read = read.map_err(|e| at(&e.to_string().trim_end()))?;
+
+        let given = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.clone());
+        let address = Address::parse(&read.broker.url).map_err(|e| at(&e))?;
+        let credentials = Credentials::read(
+            given(&read.broker.ca).as_deref(),
+            given(&read.broker.password_file).as_deref(),
+        )
+        .map_err(|e| at(&e))?;
+        let settings = read.decision.settings();
+        settings.check().map_err(|e| at(&format_args!("[decision] {e}")))?;
+
+        if read.camera.is_empty() {
+            return Err(at(&"there is no [[camera]]; a cart needs at least one"));
+        }
+        if read.camera.len() > MAX_CAMERAS {
+            return Err(at(&format_args!("{} cameras; a cart has at most {MAX_CAMERAS}", read.camera.len())));
+        }
+        let mut cameras: Vec<Camera> = Vec::new();
+        for camera in read.camera {
+            if cameras.iter().any(|c| c.name == camera.name) {
+                return Err(at(&format_args!(
+                    "two cameras are called {}; give each a name of its own",
+                    camera.name
+                )));
+            }
+            cameras.push(Camera {
+                zone: zones::zone(&camera.name, &camera.zone, file)?,
+                name: camera.name,
+                source: camera.source,
+                max_rate: camera.max_rate,
+                first_frame_s: camera.first_frame_s,
+            });
+        }
+        Ok(Self {
+            identity: Identity { address, credentials, root: Root::new(read.cart.store, read.cart.id) },
+            state_dir: read.cart.state_dir,
+            bundle: read.model.bundle,
+            threads: (read.model.threads > 0).then_some(read.model.threads.into()),
+            settings,
+            cameras,
+        })
+    }
+}
+
+/// ", did you mean …" if a known key is near.
+fn nearest(key: &str) -> String {
+    let Ok(reference) = REFERENCE.parse::<toml::Table>() else { return String::new() };
+    let mut known = Vec::new();
+    names(&reference, &mut known);
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let similar = |name: &String| (strsim::jaro_winkler(last, name) * 1e6) as u32;
+    match known.into_iter().max_by_key(similar).filter(|name| similar(name) >= 750_000) {
+        Some(name) => format!(", did you mean `{name}`?"),
+        None => String::new(),
+    }
+}
+
+/// Every key of a table, and of the tables in it.
+fn names(table: &toml::Table, known: &mut Vec<String>) {
+    for (key, value) in table {
+        known.push(key.clone());
+        let inner = match value {
+            toml::Value::Table(inner) => Some(inner),
+            toml::Value::Array(items) => items.first().and_then(toml::Value::as_table),
+            _ => None,
+        };
+        if let Some(inner) = inner {
+            names(inner, known);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("cart.toml")).map_err(|e| e.to_string())
+    }
+
+    /// The reference, with what is not asked for left out: the defaults must come out the same.
+    #[test]
+    fn the_reference_shows_the_defaults() {
+        let full = parse(REFERENCE).unwrap();
+        let least = parse(
+            r#"
+            [cart]
+            store = "store-1"
+            id = "cart-1"
+            [broker]
+            url = "mqtts://cart@broker.example:8883"
+            [model]
+            bundle = "/usr/share/cartvision/bundle"
+            [[camera]]
+            name = "rim-left"
+            source = { kind = "test", pattern = "ball", width = 640, height = 360, framerate = 30 }
+            "#,
+        )
+        .unwrap();
+        assert_eq!(format!("{full:?}"), format!("{least:?}"));
+        assert_eq!(full.settings, Settings::default());
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let camera = "[[camera]]\nname = \"rim-left\"";
+        let cases: &[(&str, &str, &str)] = &[
+            ("accept = 0.7", "acept = 0.7", "did you mean `accept`?"),
+            ("[broker]", "[brokr]", "did you mean `broker`?"),
+            ("accept = 0.7", "accept = 1.7", "accept = 1.7: give a number from 0 to 1"),
+            ("reject = 0.35", "reject = 0.95", "reject must not be greater than accept"),
+            ("zone = []", "zone = [[0, 0], [1, 1]]", "at least 3 corners"),
+            ("zone = []", "zone = [[0, 0], [1, 1], [1, 0], [0, 1]]", "cross"),
+            ("id = \"cart-1\"", "id = \"cart/1\"", "holds '/'"),
+            ("\"mqtts://cart@broker.example:8883\"", "\"broker.example\"", "must start with mqtt://"),
+            (
+                camera,
+                &format!(
+                    "{camera}\nsource = {{ kind = \"test\", pattern = \"ball\", width = 64, height = 64, framerate = 5 }}\n{camera}"
+                ),
+                "two cameras are called rim-left",
+            ),
+            ("kind = \"test\"", "kind = \"tset\"", "unknown variant `tset`"),
+            ("threads = 0", "threads = -1", "threads"),
+            ("store = \"store-1\"", "store = ", "string"),
+        ];
+        let mut wrong = Vec::new();
+        for (from, to, expected) in cases {
+            assert!(REFERENCE.contains(from), "{from}");
+            match parse(&REFERENCE.replacen(from, to, 1)) {
+                Err(e) if e.contains(expected) => {}
+                other => wrong.push(format!("{to}: expected {expected:?}, got {:?}", other.map(drop))),
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}

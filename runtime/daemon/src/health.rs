@@ -1,0 +1,54 @@
+//! Whether the cart can be relied on: the reasons why not, in a fixed order.
+
+use std::collections::BTreeSet;
+
+use cartvision_wire::event::Reason;
+use cartvision_wire::{CameraName, Status};
+
+/// Something that makes the cart less than itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trouble {
+    /// A camera gives no pictures.
+    Camera(CameraName),
+    /// The outbox is at its bound: the cart does not decide.
+    OutboxFull,
+    /// The broker has nobody who takes the events.
+    NobodySubscribed,
+    /// The broker refuses events.
+    EventsRefused,
+    /// The detector fails.
+    Engine,
+}
+
+/// The present troubles.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    troubles: BTreeSet<Trouble>,
+    changed: bool,
+}
+
+impl Health {
+    /// Says whether a trouble is there.
+    pub(crate) fn set(&mut self, trouble: Trouble, there: bool) {
+        self.changed |= if there { self.troubles.insert(trouble) } else { self.troubles.remove(&trouble) };
+    }
+
+    /// Whether anything changed since the last time this was asked.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        if self.troubles.is_empty() { Status::Online } else { Status::Degraded }
+    }
+
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = Reason> {
+        self.troubles.iter().map(|t| match t {
+            Trouble::Camera(name) => Reason::new(&format!("camera {name} gives no pictures")),
+            Trouble::OutboxFull => "the outbox is full; the cart does not decide".into(),
+            Trouble::NobodySubscribed => "nobody subscribed to the events".into(),
+            Trouble::EventsRefused => "the broker refuses events".into(),
+            Trouble::Engine => "the detector fails".into(),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Inference workers: each takes the next frame, runs its own detector and tells the loop.
+//!
+//! One thread and one single-threaded detector for each core serve one camera as well as several: two pictures of
+//! one camera are inferred side by side, and the loop puts them back in order. (One session with two threads
+//! gave 0.78 of the pictures of two sessions with one thread; see `make bench`.)
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use cartvision_core::{CameraId, Detections, MediaTime};
+use cartvision_engines::{Bundle, Detector, EngineError, Runtime};
+use cartvision_pipelines::{CaptureError, FrameSet, Taken, What};
+
+use crate::facts::Fact;
+use crate::failure::Failure;
+
+/// How long a worker sleeps at most before it looks whether it should end.
+const NAP: Duration = Duration::from_millis(200);
+
+/// What came of one ticket.
+#[derive(Debug)]
+pub(crate) enum Inferred {
+    /// A picture was looked at.
+    Saw(Sighting),
+    /// A camera's recording is over.
+    CameraEnded(CameraId),
+    /// A camera gave up.
+    CameraFailed(CameraId, CaptureError),
+    /// The detector failed on a picture.
+    EngineFailed(EngineError),
+}
+
+/// One picture and what was seen in it.
+#[derive(Debug)]
+pub(crate) struct Sighting {
+    pub(crate) camera: CameraId,
+    /// Capture time on the media time line.
+    pub(crate) at: MediaTime,
+    /// The same on this machine's clock.
+    pub(crate) captured: Instant,
+    /// When a worker took it.
+    pub(crate) taken: Instant,
+    /// When the detector was done.
+    pub(crate) inferred: Instant,
+    pub(crate) detections: Detections,
+}
+
+/// One detector for each thread.
+pub(crate) fn detectors(
+    runtime: &Runtime,
+    bundle: &Bundle,
+    threads: usize,
+) -> Result<Vec<Detector>, Failure> {
+    let load = |_| Detector::load(runtime, bundle, 1);
+    (0..threads.max(1)).map(load).collect::<Result<_, _>>().map_err(|e| engine_failure(&e))
+}
+
+/// An engine's error as the end of a command.
+pub(crate) fn engine_failure(e: &EngineError) -> Failure {
+    if e.is_environment() { Failure::environment(e) } else { Failure::usage(e) }
+}
+
+/// Inference threads where none are asked for: one for each core.
+pub(crate) fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Starts a worker for each detector. They end when the frame set is over or stopped, and drop their sender then.
+pub(crate) fn start(
+    frames: &Arc<FrameSet>,
+    detectors: Vec<Detector>,
+    facts: &SyncSender<Fact>,
+) -> Result<Vec<JoinHandle<()>>, Failure> {
+    let spawn = |(n, detector)| {
+        let (frames, facts) = (frames.clone(), facts.clone());
+        std::thread::Builder::new()
+            .name(format!("inference-{n}"))
+            .spawn(move || work(&frames, detector, &facts))
+    };
+    detectors
+        .into_iter()
+        .enumerate()
+        .map(spawn)
+        .collect::<Result<_, _>>()
+        .map_err(|e| Failure::environment(format_args!("cannot start an inference thread: {e}")))
+}
+
+fn work(frames: &FrameSet, mut detector: Detector, facts: &SyncSender<Fact>) {
+    loop {
+        let (ticket, what) = match frames.take(NAP) {
+            Taken::Given { ticket, what } => (ticket, what),
+            Taken::Idle => continue,
+            Taken::Over => return,
+        };
+        let inferred = match what {
+            What::Frame(frame) => {
+                let taken = Instant::now();
+                let mut detections = Detections::new();
+                match (detector.detect(frame.picture(), &mut detections), CameraId::new(frame.camera.0)) {
+                    (Ok(()), Some(camera)) => Inferred::Saw(Sighting {
+                        camera,
+                        at: frame.at,
+                        captured: frame.captured,
+                        taken,
+                        inferred: Instant::now(),
+                        detections,
+                    }),
+                    (Err(e), _) => Inferred::EngineFailed(e),
+                    (Ok(()), None) => continue,
+                }
+            }
+            What::Ended(camera) => match CameraId::new(camera.0) {
+                Some(camera) => Inferred::CameraEnded(camera),
+                None => continue,
+            },
+            What::Failed(camera, error) => match CameraId::new(camera.0) {
+                Some(camera) => Inferred::CameraFailed(camera, error),
+                None => continue,
+            },
+        };
+        // The loop is gone: nobody wants to know.
+        if facts.send(Fact::Inferred { ticket, inferred }).is_err() {
+            return;
+        }
+    }
+}

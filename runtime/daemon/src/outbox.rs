@@ -1,0 +1,173 @@
+//! What was recorded and is still to be delivered, and what was delivered and may be asked for again.
+//!
+//! This is the seam for the durable outbox: [`Outbox::commit`] is where "decided" becomes "kept". Today it keeps
+//! in memory: a row survives the broker, not the process.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use cartvision_wire::{Epoch, Sequence};
+
+use crate::journal::Row;
+
+/// Rows that may wait for delivery. At the bound the cart stops deciding; a row is never dropped.
+pub(crate) const MAX_PENDING: usize = 10_000;
+/// Rows kept in all, for `events/replay`. Beyond it the oldest delivered ones are forgotten.
+const MAX_KEPT: usize = 20_000;
+
+#[derive(Debug)]
+struct Kept {
+    row: Row,
+    committed: Instant,
+    pending: bool,
+}
+
+/// The rows of one epoch, in order and without a gap.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    rows: VecDeque<Kept>,
+    pending: usize,
+}
+
+/// No row of this position is kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UnknownPosition;
+
+impl Outbox {
+    /// Keeps a row until it is delivered, and some time longer.
+    pub(crate) fn commit(&mut self, row: Row, now: Instant) {
+        self.rows.push_back(Kept { row, committed: now, pending: true });
+        self.pending += 1;
+        while self.rows.len() > MAX_KEPT && self.rows.front().is_some_and(|k| !k.pending) {
+            self.rows.pop_front();
+        }
+    }
+
+    /// Rows that can still be committed before the bound.
+    pub(crate) fn room(&self) -> usize {
+        MAX_PENDING.saturating_sub(self.pending)
+    }
+
+    /// Rows to be delivered.
+    pub(crate) fn depth(&self) -> usize {
+        self.pending
+    }
+
+    /// How long the oldest row has waited.
+    pub(crate) fn oldest_age(&self, now: Instant) -> Duration {
+        let oldest = self.rows.iter().find(|k| k.pending);
+        oldest.map_or(Duration::ZERO, |k| now.saturating_duration_since(k.committed))
+    }
+
+    /// The first row to be delivered after `after`.
+    pub(crate) fn next_after(&self, after: Option<Sequence>) -> Option<&Row> {
+        let from = after.map_or(0, |s| self.index(s).map_or(0, |i| i + 1));
+        self.rows.range(from.min(self.rows.len())..).find(|k| k.pending).map(|k| &k.row)
+    }
+
+    /// The broker has this row. Gives how long that took; `None` if it was known already.
+    pub(crate) fn delivered(&mut self, sequence: Sequence, now: Instant) -> Option<Duration> {
+        let index = self.index(sequence)?;
+        let kept = self.rows.get_mut(index).filter(|k| k.pending)?;
+        kept.pending = false;
+        self.pending -= 1;
+        Some(now.saturating_duration_since(kept.committed))
+    }
+
+    /// Makes every kept row from this position on pending again; says how many there are.
+    pub(crate) fn send_again(&mut self, epoch: Epoch, from: Sequence) -> Result<usize, UnknownPosition> {
+        let index = self.index(from).filter(|i| *i < self.rows.len()).ok_or(UnknownPosition)?;
+        if self.rows[index].row.epoch != epoch {
+            return Err(UnknownPosition);
+        }
+        let again = self.rows.range_mut(index..);
+        let count = again.len();
+        for kept in again {
+            self.pending += usize::from(!kept.pending);
+            kept.pending = true;
+        }
+        Ok(count)
+    }
+
+    /// Where the row of this sequence lies, if not before the first.
+    fn index(&self, sequence: Sequence) -> Option<usize> {
+        let first = self.rows.front()?.row.sequence.get();
+        sequence.get().checked_sub(first).and_then(|i| usize::try_from(i).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Journal;
+    use cartvision_wire::event::{LogOpened, LogReason};
+    use cartvision_wire::{Clock, EventData, UtcTime};
+
+    fn filled(rows: usize) -> (Outbox, Epoch) {
+        let (mut journal, _) = Journal::replayed("cart".parse().unwrap(), UtcTime::EPOCH, b"");
+        let mut outbox = Outbox::default();
+        let mut epoch = None;
+        for _ in 0..rows {
+            let data = EventData::LogOpened(LogOpened {
+                previous_epoch: None,
+                last_sequence: None,
+                reason: LogReason::New,
+                clock: Clock { synced: false, uncertainty_ms: None },
+            });
+            let row = journal.record(None, UtcTime::EPOCH, data).unwrap();
+            epoch = Some(row.epoch);
+            outbox.commit(row, Instant::now());
+        }
+        (outbox, epoch.unwrap())
+    }
+
+    fn order(outbox: &Outbox) -> Vec<u64> {
+        let mut after = None;
+        std::iter::from_fn(|| {
+            after = Some(outbox.next_after(after)?.sequence);
+            after.map(Sequence::get)
+        })
+        .collect()
+    }
+
+    fn sequence(n: u64) -> Sequence {
+        Sequence::new(n).unwrap()
+    }
+
+    #[test]
+    fn rows_stay_pending_until_delivered() {
+        let (mut outbox, _) = filled(4);
+        assert!(outbox.delivered(sequence(2), Instant::now()).is_some());
+        assert!(outbox.delivered(sequence(2), Instant::now()).is_none(), "delivered once");
+        assert!(outbox.delivered(sequence(9), Instant::now()).is_none(), "never recorded");
+        assert_eq!(order(&outbox), [1, 3, 4]);
+        assert_eq!(outbox.depth(), 3);
+        assert_eq!(outbox.room(), MAX_PENDING - 3);
+    }
+
+    #[test]
+    fn delivered_rows_can_be_sent_again() {
+        let (mut outbox, epoch) = filled(4);
+        for n in 1..=4 {
+            outbox.delivered(sequence(n), Instant::now());
+        }
+        assert_eq!(outbox.send_again(epoch, sequence(3)), Ok(2));
+        assert_eq!(order(&outbox), [3, 4]);
+        assert_eq!(outbox.send_again(epoch, sequence(5)), Err(UnknownPosition));
+        assert_eq!(outbox.send_again(Epoch(uuid::Uuid::nil()), sequence(1)), Err(UnknownPosition));
+    }
+
+    #[test]
+    fn only_delivered_rows_are_forgotten() {
+        let (mut outbox, _) = filled(3);
+        for n in 1..=2 {
+            outbox.delivered(sequence(n), Instant::now());
+        }
+        let row = outbox.rows[0].row.clone();
+        for n in 4..=(MAX_KEPT as u64 + 2) {
+            outbox.commit(Row { sequence: sequence(n), ..row.clone() }, Instant::now());
+        }
+        assert_eq!(outbox.next_after(None).map(|r| r.sequence.get()), Some(3));
+        assert_eq!(outbox.rows.len(), MAX_KEPT);
+    }
+}

@@ -1,0 +1,401 @@
+//! `run`: the daemon.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use cartvision_core::{CameraId, MAX_EFFECTS, MediaTime, Session};
+use cartvision_engines::{Bundle, EngineError, Runtime};
+use cartvision_pipelines::{CameraIndex, FrameSet, Pace};
+use cartvision_wire::telemetry::{CameraFigures, PERIOD_S, QueueFigures};
+use cartvision_wire::{CameraName, ConnectionId, ExitCode, Measure, State, Telemetry};
+use rustix::fs::{FlockOperation, flock};
+use uuid::Uuid;
+
+use crate::broker::{BrokerFact, Link, Post, Taking};
+use crate::cart::Cart;
+use crate::catalogue::Catalogue;
+use crate::clock::{TimeLine, utc_now};
+use crate::commands;
+use crate::config::Config;
+use crate::facts::{self, Fact};
+use crate::failure::Failure;
+use crate::figures::{self, Latency};
+use crate::health::{Health, Trouble};
+use crate::inference::{self, Inferred, Sighting};
+use crate::journal::Journal;
+use crate::order::Order;
+use crate::{Ended, replay};
+
+/// How often the core is told that time has passed.
+const TICK: Duration = Duration::from_millis(100);
+/// Rows that one picture can record at most; with less room than this in the outbox the cart does not decide.
+const ROOM: usize = 2 * MAX_EFFECTS;
+/// Waits before a failed camera is opened again: from this, doubled each time, up to that.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long what is pending may take to be delivered at a stop; the goodbye comes on top, within 2 s in all.
+const LAST_DELIVERY: Duration = Duration::from_millis(1200);
+
+pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
+    let config = Config::read(&args.config)?;
+    // Held until the process ends, however that happens.
+    let _lock = lock(&config.state_dir)?;
+    let bundle = Bundle::open(&config.bundle).map_err(replay::bundle_failure)?;
+    let runtime = Runtime::open().map_err(|e| inference::engine_failure(&e))?;
+    let threads = config.threads.unwrap_or_else(inference::default_threads);
+    let detectors = inference::detectors(&runtime, &bundle, threads)?;
+    tracing::info!(bundle = bundle.identity(), onnxruntime = %runtime.path().display(), threads, "engine ready");
+
+    let size = (bundle.manifest().detector.width, bundle.manifest().detector.height);
+    let sources = config.cameras.iter().map(|c| c.capture(size)).collect::<Result<_, _>>()?;
+    let frames = Arc::new(FrameSet::open(sources, Pace::Live).map_err(Failure::environment)?);
+    let epoch = frames.epoch();
+
+    let names: Vec<CameraName> = config.cameras.iter().map(|c| c.name.clone()).collect();
+    let core = Session::new(config.settings, config.cameras.iter().map(|c| c.zone.clone()))
+        .map_err(Failure::usage)?;
+    let catalogue = Catalogue::of(bundle.manifest()).map_err(Failure::usage)?;
+    let journal = Journal::live(config.identity.root.cart().clone());
+    let cart =
+        Cart::open(Box::new(core), catalogue, names.clone(), &bundle.identity(), journal, TimeLine::Live)
+            .map_err(Failure::defect)?;
+
+    let (sender, facts) = facts::queue();
+    replay::stop_on_signals(&sender)?;
+    let post = Arc::new(Post::new());
+    let mut daemon = Daemon {
+        cart,
+        post: post.clone(),
+        frames: frames.clone(),
+        cameras: names.into_iter().map(Camera::new).collect(),
+        health: Health::default(),
+        bundle: bundle.identity(),
+        order: Order::new(0, detectors.len()),
+        epoch,
+        began: Instant::now(),
+        undecided: 0,
+    };
+    daemon.publish_state();
+    daemon.commit();
+    let link = Link::start(config.identity, post.clone(), sender.clone())
+        .map_err(|e| Failure::environment(format_args!("cannot start the broker link: {e}")))?;
+    let workers = inference::start(&frames, detectors, &sender)?;
+    drop(sender);
+
+    let ended = daemon.follow(&facts);
+    let by = Instant::now() + LAST_DELIVERY;
+    tracing::info!("stopping");
+    frames.stop();
+    // Whoever wants to tell something finds nobody, and ends.
+    drop(facts);
+    link.stop(by);
+    for worker in workers {
+        _ = worker.join();
+    }
+    let left = post.lock().outbox.depth();
+    if left > 0 {
+        tracing::error!(
+            events = left,
+            "not delivered, and lost with this process: the outbox is not on disk yet"
+        );
+    }
+    ended.map(|()| ExitCode::Fine)
+}
+
+/// One daemon for each state directory.
+fn lock(state_dir: &Path) -> Result<std::fs::File, Failure> {
+    let failed = |e: std::io::Error| {
+        Failure::environment(format_args!(
+            "{}: cannot use the state directory: {e}; create it for this user, or set cart.state_dir",
+            state_dir.display()
+        ))
+    };
+    std::fs::create_dir_all(state_dir).map_err(failed)?;
+    let file = std::fs::File::create(state_dir.join("lock")).map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::environment(format_args!(
+            "{}: another cartvisiond runs with this state directory; stop it, or give this one its own",
+            state_dir.display()
+        ))),
+        Err(e) => Err(failed(e.into())),
+    }
+}
+
+/// How a camera does.
+///
+/// ```text
+///            failed                   time is up
+/// Giving ────────────► Lost ◄───────────────────► Reopened
+///   ▲                  (reopened, failed again)      │
+///   └────────────────────────────────── a frame ─────┘
+/// ```
+#[derive(Clone, Copy, Debug)]
+enum Sight {
+    Giving,
+    Lost {
+        reopen_at: Instant,
+        pause: Duration,
+    },
+    Reopened {
+        pause: Duration,
+    },
+    /// Its recording is over.
+    Over,
+}
+
+#[derive(Debug)]
+struct Camera {
+    name: CameraName,
+    sight: Sight,
+    /// From capture to a worker, in the worker, from the worker to the decision.
+    stages: [Latency; 3],
+    frames_before: u64,
+}
+
+impl Camera {
+    fn new(name: CameraName) -> Self {
+        let stages = [Latency::of("slot"), Latency::of("inference"), Latency::of("decision")];
+        Self { name, sight: Sight::Giving, stages, frames_before: 0 }
+    }
+}
+
+/// The loop of a running cart.
+struct Daemon {
+    cart: Cart,
+    post: Arc<Post>,
+    frames: Arc<FrameSet>,
+    cameras: Vec<Camera>,
+    health: Health,
+    bundle: String,
+    order: Order<Inferred>,
+    epoch: Instant,
+    began: Instant,
+    /// Pictures that were not decided on because the outbox was full.
+    undecided: u64,
+}
+
+impl Daemon {
+    fn now(&self) -> MediaTime {
+        MediaTime { ns: u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX) }
+    }
+
+    fn follow(&mut self, facts: &Receiver<Fact>) -> Result<(), Failure> {
+        let mut tick_at = Instant::now() + TICK;
+        let mut report_at = Instant::now() + Duration::from_secs(PERIOD_S);
+        loop {
+            match facts.recv_timeout(tick_at.saturating_duration_since(Instant::now())) {
+                Ok(Fact::Inferred { ticket, inferred }) => {
+                    self.order.put(ticket, inferred).map_err(|_| {
+                        Failure::defect(format_args!("ticket {ticket} came twice or too early"))
+                    })?;
+                    while let Some(inferred) = self.order.take() {
+                        self.inferred(inferred)?;
+                    }
+                }
+                Ok(Fact::Broker(fact)) => self.heard(fact)?,
+                Ok(Fact::Stop) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::defect("every edge of the daemon has ended"));
+                }
+            }
+            let now = Instant::now();
+            if now >= tick_at {
+                tick_at = now + TICK;
+                self.cart.tick(self.now()).map_err(Failure::defect)?;
+                self.reopen_cameras(now)?;
+            }
+            if now >= report_at {
+                report_at = now + Duration::from_secs(PERIOD_S);
+                self.report();
+            }
+            self.commit();
+            if self.health.take_changed() {
+                self.publish_state();
+            }
+        }
+    }
+
+    fn inferred(&mut self, inferred: Inferred) -> Result<(), Failure> {
+        match inferred {
+            Inferred::Saw(sighting) => self.saw(sighting),
+            Inferred::CameraEnded(camera) => {
+                let Some(state) = self.cameras.get_mut(camera.index()) else { return Ok(()) };
+                state.sight = Sight::Over;
+                tracing::warn!(camera = %state.name, "the recording is over");
+                self.health.set(Trouble::Camera(state.name.clone()), true);
+                self.cart.camera_lost(self.now(), camera, "the recording is over").map_err(Failure::defect)
+            }
+            Inferred::CameraFailed(camera, error) => self.camera_failed(camera, &error.to_string()),
+            Inferred::EngineFailed(error) => {
+                self.engine_failed(&error);
+                Ok(())
+            }
+        }
+    }
+
+    fn saw(&mut self, mut sighting: Sighting) -> Result<(), Failure> {
+        self.health.set(Trouble::Engine, false);
+        let Some(camera) = self.cameras.get_mut(sighting.camera.index()) else { return Ok(()) };
+        if !matches!(camera.sight, Sight::Giving) {
+            camera.sight = Sight::Giving;
+            tracing::info!(camera = %camera.name, "gives pictures again");
+            self.health.set(Trouble::Camera(camera.name.clone()), false);
+            self.cart.camera_recovered(sighting.at, sighting.camera).map_err(Failure::defect)?;
+        }
+        let full = self.post.lock().outbox.room() < ROOM;
+        self.health.set(Trouble::OutboxFull, full);
+        if full {
+            self.undecided += 1;
+            return Ok(());
+        }
+        self.cart.saw(sighting.camera, sighting.at, &mut sighting.detections).map_err(Failure::defect)?;
+        let Sighting { captured, taken, inferred, .. } = sighting;
+        let [slot, inference, decision] = &mut camera.stages;
+        slot.add(taken.saturating_duration_since(captured));
+        inference.add(inferred.saturating_duration_since(taken));
+        decision.add(inferred.elapsed());
+        Ok(())
+    }
+
+    fn engine_failed(&mut self, error: &EngineError) {
+        self.health.set(Trouble::Engine, true);
+        tracing::error!("{error}");
+    }
+
+    fn camera_failed(&mut self, camera: CameraId, reason: &str) -> Result<(), Failure> {
+        let Some(state) = self.cameras.get_mut(camera.index()) else { return Ok(()) };
+        let first = matches!(state.sight, Sight::Giving);
+        let pause = match state.sight {
+            Sight::Reopened { pause } => (pause * 2).min(LONGEST_PAUSE),
+            _ => FIRST_PAUSE,
+        };
+        state.sight = Sight::Lost { reopen_at: Instant::now() + pause, pause };
+        tracing::error!("{reason}; trying again in {} s", pause.as_secs());
+        if !first {
+            return Ok(());
+        }
+        self.health.set(Trouble::Camera(state.name.clone()), true);
+        self.cart.camera_lost(self.now(), camera, reason).map_err(Failure::defect)
+    }
+
+    fn reopen_cameras(&mut self, now: Instant) -> Result<(), Failure> {
+        for index in 0..self.cameras.len() {
+            let Sight::Lost { reopen_at, pause } = self.cameras[index].sight else { continue };
+            if now < reopen_at {
+                continue;
+            }
+            self.cameras[index].sight = Sight::Reopened { pause };
+            if let (Err(error), Some(camera)) = (self.frames.reopen(CameraIndex(index)), CameraId::new(index))
+            {
+                self.camera_failed(camera, &error.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, fact: BrokerFact) -> Result<(), Failure> {
+        match fact {
+            BrokerFact::Connected => tracing::info!("broker connected"),
+            BrokerFact::Lost(error) => tracing::warn!("{error}; trying again"),
+            BrokerFact::TakenOver => {
+                tracing::error!(
+                    "another client has this cart's name: nothing is published any more; give one of them another cart.id and restart"
+                );
+            }
+            BrokerFact::Events(taking) => {
+                tracing::info!(?taking, "events");
+                self.health.set(Trouble::NobodySubscribed, taking == Taking::NobodySubscribed);
+                self.health.set(Trouble::EventsRefused, taking == Taking::Refused);
+            }
+            BrokerFact::Command { incoming, response } => {
+                let now = self.now();
+                let reply =
+                    commands::obey(&incoming, &mut self.cart, &mut self.post.lock().outbox, now, utc_now())
+                        .map_err(Failure::defect)?;
+                tracing::info!(command = incoming.name, outcome = ?reply.outcome, "command");
+                self.commit();
+                self.publish_state();
+                if let Some(to) = response {
+                    self.post.reply(to, reply);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the cart has recorded goes to the outbox.
+    fn commit(&mut self) {
+        let rows: Vec<_> = self.cart.take_rows().collect();
+        if !rows.is_empty() {
+            for row in &rows {
+                tracing::info!(r#type = row.event_type.as_str(), sequence = row.sequence.get(), "decided");
+            }
+            self.post.commit(rows.into_iter(), || self.cart.basket());
+        }
+    }
+
+    fn publish_state(&self) {
+        self.post.set_state(State {
+            status: self.health.status(),
+            reasons: self.health.reasons().collect(),
+            // The link puts in the connection's own.
+            connection_id: ConnectionId(Uuid::nil()),
+            version: env!("CARGO_PKG_VERSION").into(),
+            bundle: self.bundle.as_str().into(),
+            clock: TimeLine::Live.clock(),
+            session: self.cart.session().cloned(),
+            time: Some(utc_now()),
+        });
+    }
+
+    fn report(&mut self) {
+        let frames = &self.frames;
+        let cameras = self
+            .cameras
+            .iter_mut()
+            .enumerate()
+            .map(|(index, camera)| {
+                let counters = frames.counters(CameraIndex(index));
+                let since =
+                    counters.delivered - std::mem::replace(&mut camera.frames_before, counters.delivered);
+                CameraFigures {
+                    camera: camera.name.clone(),
+                    frames_per_s: Measure::new(since as f64 / PERIOD_S as f64),
+                    frames: counters.delivered + counters.dropped,
+                    dropped: counters.dropped,
+                    stages: camera.stages.iter().filter_map(Latency::figures).collect(),
+                }
+            })
+            .collect();
+        let (outbox, replies, delivery) = self.post.figures();
+        let (core, overflows) = self.cart.counters();
+        let queue = |name: &str, bound: usize, dropped: u64| QueueFigures {
+            queue: name.into(),
+            depth: 0,
+            bound: bound as u64,
+            dropped,
+        };
+        let queues = [
+            replies,
+            queue("tracks", cartvision_core::MAX_TRACKS, core.tracks_refused),
+            queue("pictures-out-of-order", 0, core.out_of_order),
+            queue("questions", 16, core.questions_refused),
+            queue("basket-lines", cartvision_core::MAX_LINES, overflows),
+            queue("undecided-pictures", 0, self.undecided),
+        ];
+        tracing::debug!(?delivery, ?core, "report");
+        self.post.set_telemetry(Telemetry {
+            time: utc_now(),
+            uptime_s: self.began.elapsed().as_secs(),
+            cameras,
+            queues: queues.into_iter().collect(),
+            outbox,
+            temperature_c: figures::temperature(),
+            memory: figures::memory(),
+        });
+    }
+}
