@@ -219,7 +219,8 @@ fn fit_to_source(
                 port.fail(changed);
                 // Behind the frames that are still good, in place of the others.
                 pad.send_event(gst::event::Eos::new());
-                gst::PadProbeReturn::Drop
+                // The binding has given the event up already: `Drop` would free it twice.
+                gst::PadProbeReturn::Handled
             }
         }
     });

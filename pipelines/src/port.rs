@@ -47,9 +47,12 @@ pub(crate) struct Shot {
     pub captured: Instant,
 }
 
-/// A recording may end this much before its declared duration, besides two frames. Muxers round a track's
-/// duration to a timescale or take the longest of several; a cut that matters is longer.
-const SHORTFALL: Duration = Duration::from_millis(500);
+/// How much earlier than declared a recording may end, besides two frames, where its container declares the end
+/// of the video itself: muxers round it, to a hundredth of a second at worst.
+const ROUNDED: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+/// The same where only the whole container's end is known, which some muxers estimate.
+const GUESSED: gst::ClockTime = gst::ClockTime::from_mseconds(500);
 
 /// One opening of one camera, as its graph's threads see it. Clones are the same port.
 #[derive(Clone)]
@@ -141,11 +144,10 @@ impl Port {
     /// A frame at the end of the graph; waits for its slot in a replay.
     pub fn sample(&self, sink: &app::AppSink) -> Result<gst::FlowSuccess, gst::FlowError> {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let Some((at, pixels)) = self.shot(sink, &sample) else {
-            let reason = "a frame came without a time or in a layout that was not asked for".into();
-            self.fail(Fault::Element { element: sink.name().into(), reason });
-            return Err(gst::FlowError::Error);
-        };
+        let (at, pixels) = self.shot(sink, &sample).map_err(|reason| {
+            self.fail(Fault::Damaged { element: sink.name().into(), reason: reason.into() });
+            gst::FlowError::Error
+        })?;
         let captured = match self.0.pace {
             Pace::Live => self.0.epoch.instant + Duration::from_nanos(at.ns),
             Pace::Lossless { .. } => Instant::now(),
@@ -156,37 +158,39 @@ impl Port {
         }
     }
 
-    fn shot(&self, sink: &app::AppSink, sample: &gst::SampleRef) -> Option<(MediaTime, Pixels)> {
-        let (buffer, caps) = (sample.buffer_owned()?, sample.caps()?);
-        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-        let pts = buffer.pts()?;
-        let stream = segment.to_stream_time(pts)?;
-        let mut progress = self.progress();
-        let progress = &mut *progress;
-        if progress.layout.as_ref().is_none_or(|(known, _)| known.as_ref() != caps) {
-            progress.layout = Some((caps.to_owned(), video::VideoInfo::from_caps(caps).ok()?));
-        }
-        let (_, layout) = progress.layout.as_ref()?;
-        let fps = layout.fps();
-        let nominal = || {
-            gst::ClockTime::SECOND
-                .mul_div_round(u64::try_from(fps.denom()).ok()?, u64::try_from(fps.numer()).ok()?)
-        };
-        let frame =
-            buffer.duration().or_else(|| if fps.numer() > 0 { nominal() } else { None }).unwrap_or_default();
+    fn shot(
+        &self,
+        sink: &app::AppSink,
+        sample: &gst::SampleRef,
+    ) -> Result<(MediaTime, Pixels), &'static str> {
+        const TIMELESS: &str = "its frames carry no times; put it into a container such as mp4 or mkv";
+        const SHAPELESS: &str = "a frame has another layout than was asked for";
+
+        let (buffer, caps) = sample.buffer_owned().zip(sample.caps()).ok_or(SHAPELESS)?;
+        let segment = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>()).ok_or(TIMELESS)?;
+        let pts = buffer.pts().ok_or(TIMELESS)?;
+        let stream = segment.to_stream_time(pts).ok_or(TIMELESS)?;
         let at = match self.0.pace {
             // Base time and running time make clock time: whatever the graph's own base, the time line is one.
             Pace::Live => {
-                let clock = sink.base_time()? + segment.to_running_time(pts)?;
+                let base = sink.base_time().ok_or(TIMELESS)?;
+                let clock = base + segment.to_running_time(pts).ok_or(TIMELESS)?;
                 clock.saturating_sub(self.0.epoch.start)
             }
-            Pace::Lossless { .. } => stream.saturating_sub(*progress.first.get_or_insert(stream)),
+            Pace::Lossless { .. } => stream.saturating_sub(*self.progress().first.get_or_insert(stream)),
         };
-        let pixels = Pixels::new(video::VideoFrame::from_buffer_readable(buffer, layout).ok()?)?;
+        let mut progress = self.progress();
+        if progress.layout.as_ref().is_none_or(|(known, _)| known.as_ref() != caps) {
+            let layout = video::VideoInfo::from_caps(caps).map_err(|_| SHAPELESS)?;
+            progress.layout = Some((caps.to_owned(), layout));
+        }
+        let (_, layout) = progress.layout.as_ref().ok_or(SHAPELESS)?;
+        let frame = buffer.duration().or_else(|| nominal(layout.fps())).unwrap_or_default();
+        let mapped = video::VideoFrame::from_buffer_readable(buffer, layout).map_err(|_| SHAPELESS)?;
         progress.frame = frame;
         progress.end = progress.end.max(stream + frame);
         progress.declared = segment.stop().and_then(|stop| segment.to_stream_time(stop));
-        Some((MediaTime { ns: at.nseconds() }, pixels))
+        Ok((MediaTime { ns: at.nseconds() }, Pixels::new(mapped).ok_or(SHAPELESS)?))
     }
 
     /// The end of the stream has come through the graph, behind the last frame.
@@ -210,7 +214,7 @@ impl Port {
     /// it were whole.
     fn whole(&self, container: Option<gst::ClockTime>) -> Result<(), Fault> {
         let progress = self.progress();
-        if progress.first.is_none() && !self.0.entered.load(Ordering::Relaxed) {
+        if !self.0.entered.load(Ordering::Relaxed) {
             return Err(Fault::Damaged {
                 element: "decoder".into(),
                 reason: "it ends without a frame".into(),
@@ -218,13 +222,13 @@ impl Port {
         }
         // Only a container declares; a bare stream's duration is a guess from its size.
         let Some(demuxed) = progress.demuxed else { return Ok(()) };
-        let (got, declared) = match (progress.declared, container) {
-            (Some(video), _) => (progress.end, video),
+        let (got, declared, slack) = match (progress.declared, container) {
+            (Some(video), _) => (progress.end, video, ROUNDED),
             // The whole container's: audio may last longer than the pictures.
-            (None, Some(container)) => (progress.end.max(demuxed), container),
+            (None, Some(container)) => (progress.end.max(demuxed), container, GUESSED),
             (None, None) => return Ok(()),
         };
-        let allowed = progress.frame * 2 + gst::ClockTime::from_mseconds(SHORTFALL.as_millis() as u64);
+        let allowed = progress.frame * 2 + slack;
         if got + allowed < declared {
             return Err(Fault::Truncated { got: progress.end.into(), declared: declared.into() });
         }
@@ -282,4 +286,10 @@ impl Port {
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.0.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long a frame lasts at this rate.
+fn nominal(fps: gst::Fraction) -> Option<gst::ClockTime> {
+    let (n, d) = (u64::try_from(fps.numer()).ok()?, u64::try_from(fps.denom()).ok()?);
+    if n > 0 { gst::ClockTime::SECOND.mul_div_round(d, n) } else { None }
 }

@@ -1,0 +1,165 @@
+//! Live cameras: the newest frame wins, and every loss is counted.
+
+mod support;
+
+use std::{fs, path::Path, time::Duration};
+
+use cartvision_core::MediaTime;
+use cartvision_pipelines::{CameraIndex, Fault, Frame, FrameSet, Pace, Source, Taken, What};
+use support::*;
+
+fn frame(set: &FrameSet) -> Frame {
+    match set.take(LONG) {
+        Taken::Given { what: What::Frame(frame), .. } => frame,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_newest_wins_and_the_others_are_counted() {
+    init();
+    let set = FrameSet::open(vec![camera("one", pattern(200, None))], Pace::Live).unwrap();
+    let (mut taken, mut last) = (0, None::<Frame>);
+    while taken < 20 {
+        // A slow consumer: it lets three frames go by.
+        let before = set.counters(CameraIndex(0)).dropped;
+        while set.counters(CameraIndex(0)).dropped < before + 3 {
+            std::thread::yield_now();
+        }
+        let frame = frame(&set);
+        taken += 1;
+        if let Some(last) = &last {
+            assert!(frame.index > last.index + 3 && frame.at > last.at, "{last:?} then {frame:?}");
+        }
+        let counters = set.counters(CameraIndex(0));
+        assert_eq!(counters.delivered, taken);
+        // All before it were delivered or dropped; since then more may have been dropped.
+        assert!(counters.delivered + counters.dropped > frame.index, "{counters:?} {frame:?}");
+        last = Some(frame);
+    }
+    let rate = set.counters(CameraIndex(0)).rate;
+    assert!((100.0..400.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn all_cameras_have_one_time_line_and_their_turn() {
+    init();
+    let cameras = vec![camera("slow", pattern(20, None)), camera("fast", pattern(100, None))];
+    let set = FrameSet::open(cameras, Pace::Live).unwrap();
+    let mut seen = [0, 0];
+    while seen.iter().any(|n| *n < 5) {
+        let frame = frame(&set);
+        seen[frame.camera.0] += 1;
+        // Captured before now, on the same line for both.
+        let age = set.epoch().elapsed().saturating_sub(Duration::from_nanos(frame.at.ns));
+        assert!(frame.at.ns <= u64::try_from(set.epoch().elapsed().as_nanos()).unwrap(), "{frame:?}");
+        assert!(age < Duration::from_secs(5), "{age:?}");
+        assert!(frame.captured.elapsed() >= Duration::ZERO && frame.captured >= set.epoch());
+    }
+}
+
+#[test]
+fn the_cap_on_the_rate_drops_in_the_graph() {
+    init();
+    let mut settings = camera("one", pattern(100, None));
+    settings.rate = Some(rate(10));
+    let set = FrameSet::open(vec![settings], Pace::Live).unwrap();
+    let first = frame(&set).at;
+    let mut last = first;
+    for _ in 0..10 {
+        last = frame(&set).at;
+    }
+    let mean_ms = last.since(first).ns as f64 / 1e6 / 10.0;
+    assert!(mean_ms >= 95.0, "one frame in {mean_ms} ms");
+    assert_eq!(set.counters(CameraIndex(0)).dropped, 0);
+}
+
+#[test]
+fn a_file_is_paced_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("clip.mov");
+    numbered(&path, (64, 48), 50, 25);
+    let set = FrameSet::open(vec![camera("one", file(&path))], Pace::Live).unwrap();
+    let gave = drain(&set, 1);
+    assert_eq!(gave.last(), Some(&Gave::Ended(0)));
+    let times: Vec<u64> = gave
+        .iter()
+        .filter_map(|g| match g {
+            Gave::Frame { at_ns, .. } => Some(*at_ns),
+            _ => None,
+        })
+        .collect();
+    let counters = set.counters(CameraIndex(0));
+    assert_eq!((times.len() as u64, counters.delivered + counters.dropped), (counters.delivered, 25));
+    assert!(times.is_sorted());
+    // After its end it may be opened again, on the same time line.
+    set.reopen(CameraIndex(0)).unwrap();
+    assert!(frame(&set).at.ns > *times.last().unwrap());
+}
+
+/// Resident memory in KiB, threads and open files of this process.
+fn footprint() -> (u64, usize, usize) {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap();
+    let kib = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let count = |what: &str| fs::read_dir(Path::new("/proc/self").join(what)).unwrap().count();
+    (kib, count("task"), count("fd"))
+}
+
+/// Alone in its process when run by `cargo nextest`; else what other tests take is part of the figures, and the
+/// bounds have room for it.
+#[test]
+fn a_short_file_repeats_without_end_and_without_a_leak() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("clip.mov");
+    numbered(&path, (640, 480), 100, 3);
+    let source = Source::File { path, repeat: true };
+    let set = FrameSet::open(vec![camera("one", source)], Pace::Live).unwrap();
+    let mut last = MediaTime::ZERO;
+    let mut repeats = |n: u64| {
+        let until = set.counters(CameraIndex(0)).delivered + 3 * n;
+        while set.counters(CameraIndex(0)).delivered < until {
+            let frame = frame(&set);
+            assert!(frame.at > last, "{frame:?} after {last:?}");
+            last = frame.at;
+        }
+    };
+    repeats(30);
+    let (before_kib, before_threads, before_files) = footprint();
+    repeats(150);
+    let (kib, threads, files) = footprint();
+    // A leaked decoded picture of each round would be 150 × 450 KiB = 66 MiB.
+    assert!(kib < before_kib + 24 * 1024, "{before_kib} KiB grew to {kib} KiB");
+    assert!(threads < before_threads + 30 && files < before_files + 60, "{threads} threads, {files} files");
+}
+
+#[test]
+fn a_camera_without_a_frame_is_reported_and_the_others_run() {
+    init();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // It accepts, by the system's queue, and never answers.
+    let address = format!("rtsp://user:secret@{}/silent", server.local_addr().unwrap());
+    let source = Source::Rtsp {
+        url: cartvision_pipelines::RtspUrl::new(address).unwrap(),
+        latency_ms: 0,
+        transport: cartvision_pipelines::Transport::Tcp,
+    };
+    let mut silent = camera("silent", source);
+    silent.first_frame_within = Duration::from_millis(300);
+    let set = FrameSet::open(vec![silent, camera("good", pattern(50, None))], Pace::Live).unwrap();
+    let (mut frames, mut failed) = (0, false);
+    while frames < 30 || !failed {
+        match set.take(LONG) {
+            Taken::Given { what: What::Frame(frame), .. } => {
+                assert_eq!(frame.camera, CameraIndex(1));
+                frames += 1;
+            }
+            Taken::Given { what: What::Failed(camera, error), .. } => {
+                assert_eq!(camera, CameraIndex(0));
+                assert_eq!(error.fault, Fault::NoFrame { waited: Duration::from_millis(300) });
+                failed = true;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
