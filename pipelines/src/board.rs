@@ -408,3 +408,6 @@ impl<T> State<T> {
 fn earlier(a: Option<Instant>, b: Instant) -> Option<Instant> {
     Some(a.map_or(b, |a| a.min(b)))
 }
+
+#[cfg(test)]
+mod tests;

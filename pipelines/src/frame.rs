@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use cartvision_core::{MediaTime, Picture, PixelFormat};
-use gstreamer_video::{VideoFormat, VideoFrame, prelude::*, video_frame::Readable};
+use gstreamer as gst;
+use gstreamer_video::{VideoFormat, VideoInfo, VideoMeta};
 
 /// A camera: its place in the list that the set was opened with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,15 +28,10 @@ pub struct Frame {
 impl Frame {
     /// The pixels, without a copy.
     pub fn picture(&self) -> Picture<'_> {
-        let Pixels { video, format, stride } = &self.pixels;
-        Picture {
-            // A packed format has a plane 0 in every mapped frame.
-            data: video.plane_data(0).unwrap_or_default(),
-            width: video.width() as usize,
-            height: video.height() as usize,
-            stride: *stride,
-            format: *format,
-        }
+        let Pixels { buffer, offset, width, height, stride, format } = &self.pixels;
+        // In range: looked at when the frame was made.
+        let data = buffer.as_slice().get(*offset..).unwrap_or_default();
+        Picture { data, width: *width, height: *height, stride: *stride, format: *format }
     }
 }
 
@@ -46,23 +42,43 @@ impl std::fmt::Debug for Frame {
     }
 }
 
-/// A mapped buffer in one of the formats that a [`Picture`] can have.
+/// A mapped buffer with one of the layouts that a [`Picture`] can have. (Not GStreamer's own `VideoFrame`: with
+/// its four planes and four mappings it is five times as big, and frames are moved about.)
 pub(crate) struct Pixels {
-    video: VideoFrame<Readable>,
-    format: PixelFormat,
+    buffer: gst::MappedBuffer<gst::buffer::Readable>,
+    offset: usize,
+    width: usize,
+    height: usize,
     stride: usize,
+    format: PixelFormat,
 }
 
 impl Pixels {
-    /// `None` for a format or a layout that no [`Picture`] has.
-    pub fn new(video: VideoFrame<Readable>) -> Option<Self> {
-        let format = match video.format() {
+    /// `None` for a layout that no [`Picture`] has.
+    pub fn new(buffer: gst::Buffer, layout: &VideoInfo) -> Option<Self> {
+        let format = match layout.format() {
             VideoFormat::Rgb => PixelFormat::Rgb,
             VideoFormat::Rgbx | VideoFormat::Rgba => PixelFormat::Rgbx,
             _ => return None,
         };
+        // What lies in the buffer is the meta's to say; the caps only tell the usual layout.
+        let (stride, offset) = match buffer.meta::<VideoMeta>() {
+            Some(meta) => (*meta.stride().first()?, *meta.offset().first()?),
+            None => (*layout.stride().first()?, *layout.offset().first()?),
+        };
         // A negative stride is a picture stored from the bottom: our caps never ask for one.
-        let stride = usize::try_from(*video.plane_stride().first()?).ok()?;
-        Some(Self { video, format, stride })
+        let stride = usize::try_from(stride).ok()?;
+        let (width, height) = (layout.width() as usize, layout.height() as usize);
+        let row = width * format.bytes_per_pixel();
+        let buffer = buffer.into_mapped_buffer_readable().ok()?;
+        let end = offset + stride * height.checked_sub(1)? + row;
+        (stride >= row && end <= buffer.len()).then_some(Self {
+            buffer,
+            offset,
+            width,
+            height,
+            stride,
+            format,
+        })
     }
 }

@@ -186,11 +186,11 @@ impl Port {
         }
         let (_, layout) = progress.layout.as_ref().ok_or(SHAPELESS)?;
         let frame = buffer.duration().or_else(|| nominal(layout.fps())).unwrap_or_default();
-        let mapped = video::VideoFrame::from_buffer_readable(buffer, layout).map_err(|_| SHAPELESS)?;
+        let pixels = Pixels::new(buffer, layout).ok_or(SHAPELESS)?;
         progress.frame = frame;
         progress.end = progress.end.max(stream + frame);
         progress.declared = segment.stop().and_then(|stop| segment.to_stream_time(stop));
-        Ok((MediaTime { ns: at.nseconds() }, Pixels::new(mapped).ok_or(SHAPELESS)?))
+        Ok((MediaTime { ns: at.nseconds() }, pixels))
     }
 
     /// The end of the stream has come through the graph, behind the last frame.

@@ -1,5 +1,12 @@
 //! Replays: every frame, exact times, one order.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::{path::Path, thread, time::Duration};
@@ -184,6 +191,31 @@ fn audio_is_left_aside_however_long_it_is() {
         let gave = replay(&path).unwrap();
         assert_eq!((gave.len(), gave.last()), (21, Some(&Gave::Ended(0))), "{name}");
     }
+}
+
+#[test]
+fn the_rate_is_that_of_the_recording() {
+    init();
+    let set = FrameSet::open(vec![camera("one", pattern(40, Some(50)))], LOSSLESS).unwrap();
+    drain(&set, 1);
+    let rate = set.counters(CameraIndex(0)).rate;
+    assert!((rate - 40.0).abs() < 0.01, "{rate}");
+}
+
+#[test]
+fn a_frame_costs_the_taker_no_allocation() {
+    init();
+    let set = FrameSet::open(vec![camera("one", pattern(30, Some(50)))], LOSSLESS).unwrap();
+    let mut frames = 0;
+    let mut look = || match set.take(LONG) {
+        Taken::Given { what: What::Frame(frame), .. } => {
+            frames += usize::from(!frame.picture().data.is_empty())
+        }
+        other => panic!("{other:?}"),
+    };
+    look();
+    let about = allocation_counter::measure(|| (0..40).for_each(|_| look()));
+    assert_eq!((about.count_total, frames), (0, 41));
 }
 
 #[test]

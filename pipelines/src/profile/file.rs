@@ -1,6 +1,10 @@
 //! Recordings.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::{
+    fs,
+    io::{ErrorKind, Read, Seek, SeekFrom},
+    path::Path,
+};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -47,8 +51,39 @@ fn readable(path: &Path) -> Result<(), Fault> {
     if about.len() == 0 {
         return Err(Fault::EmptyFile { path: path.into() });
     }
-    fs::File::open(path).map_err(unreadable)?;
+    let mut file = fs::File::open(path).map_err(unreadable)?;
+    if unindexed(&mut file, about.len()).map_err(unreadable)? {
+        let reason = "its index is missing: the recording was not finished, or the copy is cut off";
+        return Err(Fault::Damaged { element: "mp4".into(), reason: reason.into() });
+    }
     Ok(())
+}
+
+/// Whether this is an mp4 or mov of `len` bytes without an index. Asked here, because `decodebin` loses errors
+/// that a demuxer has before the two are quite connected, and then nothing ever comes.
+fn unindexed(file: &mut (impl Read + Seek), len: u64) -> std::io::Result<bool> {
+    let mut at = 0_u64;
+    // A box is its length, its kind, its content; the whole file is a row of them.
+    while at.saturating_add(8) <= len {
+        let mut head = [0; 8];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut head)?;
+        let [a, b, c, d, kind @ ..] = head;
+        if at == 0 && !matches!(&kind, b"ftyp" | b"mdat" | b"wide" | b"free" | b"skip") || &kind == b"moov" {
+            return Ok(false);
+        }
+        at = match u32::from_be_bytes([a, b, c, d]) {
+            // To the end of the file.
+            0 => len,
+            1 if at.saturating_add(16) <= len => {
+                let mut long = [0; 8];
+                file.read_exact(&mut long)?;
+                at.saturating_add(u64::from_be_bytes(long).max(16))
+            }
+            short => at.saturating_add(u64::from(short).max(8)),
+        };
+    }
+    Ok(at > 0)
 }
 
 /// A `decodebin` in the pipeline that gives its first video stream to the entry and decodes nothing else. (The
@@ -64,7 +99,7 @@ pub(super) fn decoder(site: &Site<'_>) -> Result<gst::Element, Fault> {
     decoder.connect_pad_added(move |_, pad| {
         let Some(entry) = entry.upgrade() else { return };
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-        if !caps.structure(0).is_some_and(|s| s.name() == "video/x-raw") {
+        if caps.structure(0).is_none_or(|s| s.name() != "video/x-raw") {
             return;
         }
         let Some(sink) = entry.static_pad("sink").filter(|sink| !sink.is_linked()) else { return };
@@ -121,4 +156,37 @@ fn measure(pad: &gst::Pad, port: &Port) {
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices() {
+        let boxes = |kinds: &[&[u8; 4]]| -> Vec<u8> {
+            kinds.iter().flat_map(|kind| [&12_u32.to_be_bytes()[..], &kind[..], b"data"].concat()).collect()
+        };
+        let long = [&1_u32.to_be_bytes()[..], b"mdat", &24_u64.to_be_bytes()[..], b"contents"].concat();
+        for (name, bytes, missing) in [
+            ("in front", boxes(&[b"ftyp", b"moov", b"mdat"]), false),
+            ("at the end", boxes(&[b"ftyp", b"free", b"mdat", b"moov"]), false),
+            ("behind a long box", [boxes(&[b"ftyp"]), long.clone(), boxes(&[b"moov"])].concat(), false),
+            ("none", boxes(&[b"ftyp", b"mdat"]), true),
+            ("none behind a long box", [boxes(&[b"ftyp"]), long].concat(), true),
+            ("cut", boxes(&[b"ftyp", b"mdat", b"moov"])[..20].to_vec(), true),
+            ("cut in the next head", boxes(&[b"ftyp", b"mdat", b"moov"])[..30].to_vec(), true),
+            ("open end", [boxes(&[b"ftyp"]), b"\0\0\0\0mdat".to_vec()].concat(), true),
+            (
+                "length beyond all",
+                [boxes(&[b"ftyp"]), b"\0\0\0\x01mdat".to_vec(), vec![255; 8]].concat(),
+                true,
+            ),
+            ("another container", b"OggS and so on".to_vec(), false),
+            ("tiny", b"abc".to_vec(), false),
+        ] {
+            let len = bytes.len() as u64;
+            assert_eq!(unindexed(&mut std::io::Cursor::new(bytes), len).unwrap(), missing, "{name}");
+        }
+    }
 }

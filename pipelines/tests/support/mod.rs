@@ -28,7 +28,9 @@ pub fn init() {
     ONCE.call_once(|| {
         gst::init().unwrap();
         gst::glib::log_set_default_handler(|domain, level, text| {
-            eprintln!("{level:?} {}: {text}", domain.unwrap_or_default());
+            if matches!(level, gst::glib::LogLevel::Critical | gst::glib::LogLevel::Warning) {
+                eprintln!("{level:?} {}: {text}", domain.unwrap_or_default());
+            }
             if level == gst::glib::LogLevel::Critical {
                 std::process::abort();
             }
@@ -75,7 +77,7 @@ pub fn numbered(path: &Path, (width, height): (u32, u32), fps: u32, frames: u32)
     init();
     let muxer = if path.extension().unwrap() == "mkv" { "matroskamux" } else { "qtmux faststart=true" };
     let graph = format!(
-        "appsrc name=in format=time caps=video/x-raw,format=I420,width={width},height={height},framerate={fps}/1 \
+        "appsrc name=in format=time caps=video/x-raw,format=I420,width={width},height={height},framerate={fps}/1,colorimetry=1:4:0:0 \
          ! jpegenc quality=95 ! {muxer} ! filesink location={}",
         path.display()
     );
@@ -104,11 +106,11 @@ pub fn brightness(n: u64) -> u8 {
     16 + (n % 13) as u8 * 16
 }
 
-/// The luma that a grey pixel of a frame came from (video range, 16 to 235).
+/// The brightness of a grey frame. JPEG's range is the full one, so it is the value that went in.
 pub fn luma(frame: &cartvision_pipelines::Frame) -> u8 {
     let picture = frame.picture();
     let middle = picture.height / 2 * picture.stride + picture.width / 2 * picture.format.bytes_per_pixel();
-    (f32::from(picture.data[middle + 1]) * 219.0 / 255.0 + 16.0).round() as u8
+    picture.data[middle + 1]
 }
 
 /// One thing that a set gave.
