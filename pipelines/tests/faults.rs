@@ -9,7 +9,7 @@
 
 mod support;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, mem::discriminant, path::Path, time::Duration};
 
 use cartvision_pipelines::{
     CameraSettings, Fault, FrameSet, Pace, PixelStream, RtspUrl, Size, Source, Taken, Transport, What,
@@ -189,7 +189,8 @@ fn fails_live(settings: CameraSettings) -> Fault {
     let (camera, fault) = told(&set);
     assert!(matches!(set.take(LONG), Taken::Over));
     set.reopen(camera).unwrap();
-    assert_eq!(told(&set).1, fault, "it fails again");
+    let again = told(&set).1;
+    assert_eq!(discriminant(&again), discriminant(&fault), "{again:?} after {fault:?}");
     fault
 }
 
