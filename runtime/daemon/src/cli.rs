@@ -26,7 +26,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  cartvisiond replay --bundle my-bundle --camera rim=clip.mp4 --events events.jsonl"
     )]
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
 }
 
 #[derive(Debug, Args)]

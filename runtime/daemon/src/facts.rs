@@ -10,6 +10,10 @@ const MAX_WAITING: usize = 64;
 
 /// Something the loop has to know.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a picture's detections travel in the queue itself: no heap for a frame"
+)]
 pub(crate) enum Fact {
     /// From an inference worker, with the ticket under which the work was handed out.
     Inferred { ticket: u64, inferred: Inferred },

@@ -15,12 +15,21 @@ use cartvision_pipelines::{CaptureError, FrameSet, Taken, What};
 
 use crate::facts::Fact;
 use crate::failure::Failure;
+use crate::order::Window;
 
 /// How long a worker sleeps at most before it looks whether it should end.
 const NAP: Duration = Duration::from_millis(200);
 
+/// Pieces of work under way at once, for each worker: enough that a worker need not wait for one whose picture
+/// takes long, few enough that a decision is never far behind.
+pub(crate) const UNDER_WAY: usize = 4;
+
 /// What came of one ticket.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a picture's detections travel in the queue itself: no heap for a frame"
+)]
 pub(crate) enum Inferred {
     /// A picture was looked at.
     Saw(Sighting),
@@ -72,12 +81,13 @@ pub(crate) fn start(
     frames: &Arc<FrameSet>,
     detectors: Vec<Detector>,
     facts: &SyncSender<Fact>,
+    window: &Arc<Window>,
 ) -> Result<Vec<JoinHandle<()>>, Failure> {
     let spawn = |(n, detector)| {
-        let (frames, facts) = (frames.clone(), facts.clone());
+        let (frames, facts, window) = (frames.clone(), facts.clone(), window.clone());
         std::thread::Builder::new()
             .name(format!("inference-{n}"))
-            .spawn(move || work(&frames, detector, &facts))
+            .spawn(move || work(&frames, detector, &facts, &window))
     };
     detectors
         .into_iter()
@@ -87,11 +97,14 @@ pub(crate) fn start(
         .map_err(|e| Failure::environment(format_args!("cannot start an inference thread: {e}")))
 }
 
-fn work(frames: &FrameSet, mut detector: Detector, facts: &SyncSender<Fact>) {
-    loop {
+fn work(frames: &FrameSet, mut detector: Detector, facts: &SyncSender<Fact>, window: &Window) {
+    while window.enter() {
         let (ticket, what) = match frames.take(NAP) {
             Taken::Given { ticket, what } => (ticket, what),
-            Taken::Idle => continue,
+            Taken::Idle => {
+                window.leave();
+                continue;
+            }
             Taken::Over => return,
         };
         let inferred = match what {
@@ -108,16 +121,16 @@ fn work(frames: &FrameSet, mut detector: Detector, facts: &SyncSender<Fact>) {
                         detections,
                     }),
                     (Err(e), _) => Inferred::EngineFailed(e),
-                    (Ok(()), None) => continue,
+                    (Ok(()), None) => return,
                 }
             }
             What::Ended(camera) => match CameraId::new(camera.0) {
                 Some(camera) => Inferred::CameraEnded(camera),
-                None => continue,
+                None => return,
             },
             What::Failed(camera, error) => match CameraId::new(camera.0) {
                 Some(camera) => Inferred::CameraFailed(camera, error),
-                None => continue,
+                None => return,
             },
         };
         // The loop is gone: nobody wants to know.

@@ -1,7 +1,61 @@
 //! Puts what several workers finished back into the order in which it was handed out.
 
-/// Holds what came early. Bounded by how much can be under way at once (one piece of work for each worker): the
-/// ring never grows after its making.
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Bounds how much work is under way: handed out, and not yet taken back in order. A worker that the scheduler
+/// favours waits here for one that it does not.
+#[derive(Debug)]
+pub(crate) struct Window {
+    limit: usize,
+    state: Mutex<WindowState>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct WindowState {
+    under_way: usize,
+    closed: bool,
+}
+
+impl Window {
+    /// For at most `limit` (at least 1) pieces of work.
+    pub(crate) fn new(limit: usize) -> Self {
+        let state = Mutex::new(WindowState { under_way: 0, closed: false });
+        Self { limit: limit.max(1), state, changed: Condvar::new() }
+    }
+
+    /// The most that is under way at once.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Waits for room for one more; `false` once the window is closed.
+    pub(crate) fn enter(&self) -> bool {
+        let full = |s: &mut WindowState| !s.closed && s.under_way >= self.limit;
+        let mut state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+        state.under_way += 1;
+        !state.closed
+    }
+
+    /// One is not under way any more.
+    pub(crate) fn leave(&self) {
+        self.lock().under_way -= 1;
+        self.changed.notify_one();
+    }
+
+    /// Lets everybody go who waits.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WindowState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Holds what came early. Bounded by how much can be under way at once (a [`Window`]'s limit): the ring never
+/// grows after its making.
 #[derive(Debug)]
 pub(crate) struct Order<T> {
     next: u64,

@@ -23,7 +23,7 @@ use crate::facts::{self, Fact};
 use crate::failure::Failure;
 use crate::inference::{self, Inferred};
 use crate::journal::{Journal, Row};
-use crate::order::Order;
+use crate::order::{Order, Window};
 use crate::{Ended, figures, zones};
 
 /// How long the broker may take for what is still to be delivered at the end.
@@ -76,14 +76,15 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
         .map_err(|_| Failure::defect("the replay's own session could not be opened"))?;
     sinks.take(&mut cart)?;
 
-    let workers = inference::start(&frames, detectors, &sender)?;
+    let window = Arc::new(Window::new(inference::UNDER_WAY * detectors.len()));
+    let workers = inference::start(&frames, detectors, &sender, &window)?;
     // The workers hold the senders from now on: the queue ends when they do (and the broker link).
-    let in_flight = workers.len();
     let (began, cpu_before) = (Instant::now(), figures::cpu_time());
     let mut run = Replay {
         cart,
         sinks,
-        order: Order::new(0, in_flight),
+        order: Order::new(0, window.limit()),
+        window: window.clone(),
         open: cameras.len(),
         last: MediaTime::ZERO,
         seen: 0,
@@ -93,6 +94,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
     let ended = run.follow(&facts);
     let (wall, cpu) = (began.elapsed(), figures::cpu_time().saturating_sub(cpu_before));
     frames.stop();
+    window.close();
     for worker in workers {
         // It waits for the queue or for a frame: drain the one, and the other is stopped.
         while !worker.is_finished() {
@@ -124,6 +126,7 @@ struct Replay {
     cart: Cart,
     sinks: Sinks,
     order: Order<Inferred>,
+    window: Arc<Window>,
     /// Cameras whose recording goes on.
     open: usize,
     last: MediaTime,
@@ -146,6 +149,7 @@ impl Replay {
                         Failure::defect(format_args!("ticket {ticket} came twice or too early"))
                     })?;
                     while let Some(inferred) = self.order.take() {
+                        self.window.leave();
                         self.inferred(inferred)?;
                     }
                 }

@@ -25,7 +25,7 @@ use crate::figures::{self, Latency};
 use crate::health::{Health, Trouble};
 use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
-use crate::order::Order;
+use crate::order::{Order, Window};
 use crate::{Ended, replay};
 
 /// How often the core is told that time has passed.
@@ -65,6 +65,7 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     let (sender, facts) = facts::queue();
     replay::stop_on_signals(&sender)?;
     let post = Arc::new(Post::new());
+    let window = Arc::new(Window::new(inference::UNDER_WAY * detectors.len()));
     let mut daemon = Daemon {
         cart,
         post: post.clone(),
@@ -72,7 +73,8 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         cameras: names.into_iter().map(Camera::new).collect(),
         health: Health::default(),
         bundle: bundle.identity(),
-        order: Order::new(0, detectors.len()),
+        order: Order::new(0, window.limit()),
+        window: window.clone(),
         epoch,
         began: Instant::now(),
         undecided: 0,
@@ -81,13 +83,14 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     daemon.commit();
     let link = Link::start(config.identity, post.clone(), sender.clone())
         .map_err(|e| Failure::environment(format_args!("cannot start the broker link: {e}")))?;
-    let workers = inference::start(&frames, detectors, &sender)?;
+    let workers = inference::start(&frames, detectors, &sender, &window)?;
     drop(sender);
 
     let ended = daemon.follow(&facts);
     let by = Instant::now() + LAST_DELIVERY;
     tracing::info!("stopping");
     frames.stop();
+    window.close();
     // Whoever wants to tell something finds nobody, and ends.
     drop(facts);
     link.stop(by);
@@ -171,6 +174,7 @@ struct Daemon {
     health: Health,
     bundle: String,
     order: Order<Inferred>,
+    window: Arc<Window>,
     epoch: Instant,
     began: Instant,
     /// Pictures that were not decided on because the outbox was full.
@@ -192,6 +196,7 @@ impl Daemon {
                         Failure::defect(format_args!("ticket {ticket} came twice or too early"))
                     })?;
                     while let Some(inferred) = self.order.take() {
+                        self.window.leave();
                         self.inferred(inferred)?;
                     }
                 }

@@ -308,12 +308,12 @@ impl<'a> Connection<'a> {
         let mut cursor = None;
         let mut farewell_sent = false;
         loop {
-            if self.on_the_way.borrow().connected && !farewell_sent {
-                if let Err(e) =
+            let may_speak = self.on_the_way.borrow().connected && !farewell_sent;
+            if may_speak
+                && let Err(e) =
                     self.send_what_waits(client, &mut state_seen, &mut basket_seen, &mut cursor).await
-                {
-                    return Ended::Broken(self.lost(e.to_string()));
-                }
+            {
+                return Ended::Broken(self.lost(e.to_string()));
             }
             let now = Instant::now();
             let wake_at = match self.stop.by() {
