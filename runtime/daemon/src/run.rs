@@ -376,7 +376,7 @@ impl Daemon {
                 }
             })
             .collect();
-        let (outbox, replies, delivery) = self.post.figures();
+        let (outbox, replies) = self.post.figures();
         let (core, overflows) = self.cart.counters();
         let queue = |name: &str, bound: usize, dropped: u64| QueueFigures {
             queue: name.into(),
@@ -392,7 +392,6 @@ impl Daemon {
             queue("basket-lines", cartvision_core::MAX_LINES, overflows),
             queue("undecided-pictures", 0, self.undecided),
         ];
-        tracing::debug!(?delivery, ?core, "report");
         self.post.set_telemetry(Telemetry {
             time: utc_now(),
             uptime_s: self.began.elapsed().as_secs(),

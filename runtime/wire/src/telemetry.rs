@@ -70,7 +70,7 @@ pub struct QueueFigures {
 }
 
 /// The outbox.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxFigures {
     /// Events that the broker has not taken yet.
     pub depth: u64,
@@ -80,6 +80,9 @@ pub struct OutboxFigures {
     pub no_subscriber: u64,
     /// Acknowledgements that said "refused" (0x80 and above), in total.
     pub refused: u64,
+    /// From the decision to the broker's PUBACK; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<StageFigures>,
 }
 
 /// The process's memory.

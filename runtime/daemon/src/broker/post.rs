@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cartvision_wire::telemetry::{OutboxFigures, QueueFigures, StageFigures};
+use cartvision_wire::telemetry::{OutboxFigures, QueueFigures};
 use cartvision_wire::{Basket, Reply, State, Telemetry};
 use tokio::sync::Notify;
 
@@ -154,8 +154,8 @@ impl Post {
         self.delivered.notify_all();
     }
 
-    /// What telemetry says of it: outbox, the queue of replies, and how long delivery took.
-    pub(crate) fn figures(&self) -> (OutboxFigures, QueueFigures, Option<StageFigures>) {
+    /// What telemetry says of the outbox, and of the queue of replies.
+    pub(crate) fn figures(&self) -> (OutboxFigures, QueueFigures) {
         let waiting = self.lock();
         let outbox = OutboxFigures {
             depth: waiting.outbox.depth() as u64,
@@ -163,6 +163,7 @@ impl Post {
                 .unwrap_or(u64::MAX),
             no_subscriber: waiting.nobody_subscribed,
             refused: waiting.refused,
+            delivery: waiting.delivery.figures(),
         };
         let replies = QueueFigures {
             queue: "replies".into(),
@@ -170,7 +171,7 @@ impl Post {
             bound: MAX_REPLIES as u64,
             dropped: waiting.replies_dropped,
         };
-        (outbox, replies, waiting.delivery.figures())
+        (outbox, replies)
     }
 }
 

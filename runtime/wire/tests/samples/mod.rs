@@ -250,14 +250,14 @@ pub fn telemetry() -> Telemetry {
             frames_per_s: Measure::new(29.83),
             frames: 1790,
             dropped: 3,
-            stages: [stage].into_iter().collect(),
+            stages: [stage.clone()].into_iter().collect(),
         }]
         .into_iter()
         .collect(),
         queues: [QueueFigures { queue: "outbox".into(), depth: 0, bound: 1024, dropped: 0 }]
             .into_iter()
             .collect(),
-        outbox: OutboxFigures::default(),
+        outbox: OutboxFigures { delivery: Some(stage), ..OutboxFigures::default() },
         temperature_c: None,
         memory: MemoryFigures { rss_mib: Measure::new(80.5), peak_rss_mib: Measure::new(90.25) },
     }
