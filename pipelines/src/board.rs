@@ -10,12 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartvision_core::MediaTime;
+use cartvision_core::{CameraId, MediaTime};
 
-use crate::{
-    error::{Fault, Size},
-    frame::CameraIndex,
-};
+use crate::error::{Fault, Size};
 
 /// After an error, how long a replay waits for the frames that were decoded before it. They are a few and on
 /// their way; the end of the stream usually arrives first and settles it.
@@ -107,8 +104,8 @@ pub(crate) enum Put {
 /// What a taker gets.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Took<T> {
-    Frame { ticket: u64, camera: CameraIndex, index: u64, at: MediaTime, payload: T },
-    Closed { ticket: u64, camera: CameraIndex, run: u32, how: Result<(), Fault> },
+    Frame { ticket: u64, camera: CameraId, index: u64, at: MediaTime, payload: T },
+    Closed { ticket: u64, camera: CameraId, run: u32, how: Result<(), Fault> },
     Idle,
     Over,
 }
@@ -134,13 +131,13 @@ impl<T> Board<T> {
     }
 
     /// A frame of `camera`. Losslessly it waits until the slot is free.
-    pub fn put(&self, camera: CameraIndex, run: u32, at: MediaTime, payload: T) -> Put {
+    pub fn put(&self, camera: CameraId, run: u32, at: MediaTime, payload: T) -> Put {
         let mut state = self.lock();
         loop {
             if state.stopped {
                 return Put::Unwanted;
             }
-            let post = &mut state.posts[camera.0];
+            let post = &mut state.posts[camera.index()];
             if post.run != run {
                 return Put::Unwanted;
             }
@@ -175,7 +172,7 @@ impl<T> Board<T> {
     }
 
     /// `camera` gives no further frame: it ended, or failed. The first to say so is believed.
-    pub fn close(&self, camera: CameraIndex, run: u32, how: Result<(), Fault>) {
+    pub fn close(&self, camera: CameraId, run: u32, how: Result<(), Fault>) {
         self.change(camera, run, |feed| match feed {
             Feed::Awaited { .. } => Feed::Closing { fresh: None, how },
             Feed::Flowing { fresh } => Feed::Closing { fresh, how },
@@ -185,7 +182,7 @@ impl<T> Board<T> {
     }
 
     /// `camera` has failed; in a replay, frames before the failure are still taken.
-    pub fn doom(&self, camera: CameraIndex, run: u32, fault: Fault) {
+    pub fn doom(&self, camera: CameraId, run: u32, fault: Fault) {
         if !self.lossless {
             return self.close(camera, run, Err(fault));
         }
@@ -198,17 +195,17 @@ impl<T> Board<T> {
     }
 
     /// `camera`'s frames have these sizes.
-    pub fn sized(&self, camera: CameraIndex, run: u32, sizes: Sizes) {
-        let post = &mut self.lock().posts[camera.0];
+    pub fn sized(&self, camera: CameraId, run: u32, sizes: Sizes) {
+        let post = &mut self.lock().posts[camera.index()];
         if post.run == run {
             post.tally.sizes = Some(sizes);
         }
     }
 
     /// Awaits `camera` anew, for another graph; gives the number of its run, or `None` while it is not closed.
-    pub fn reopen(&self, camera: CameraIndex, within: Duration) -> Option<u32> {
+    pub fn reopen(&self, camera: CameraId, within: Duration) -> Option<u32> {
         let mut state = self.lock();
-        let post = &mut state.posts[camera.0];
+        let post = &mut state.posts[camera.index()];
         if !matches!(post.feed, Feed::Closed) {
             return None;
         }
@@ -226,13 +223,13 @@ impl<T> Board<T> {
     }
 
     /// Waits until every camera has given a frame; the first that will not is the error.
-    pub fn all_flowing(&self) -> Result<(), (CameraIndex, Fault)> {
+    pub fn all_flowing(&self) -> Result<(), (CameraId, Fault)> {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
             state.expire(now);
             let mut next = None;
-            for (i, post) in state.posts.iter_mut().enumerate() {
+            for (camera, post) in CameraId::all().zip(&mut state.posts) {
                 match &mut post.feed {
                     Feed::Awaited { until, .. } | Feed::Doomed { fresh: None, until, .. } => {
                         next = earlier(next, *until);
@@ -240,7 +237,7 @@ impl<T> Board<T> {
                     Feed::Closing { fresh: None, how } => {
                         let waited = Duration::ZERO;
                         let how = std::mem::replace(how, Ok(()));
-                        return Err((CameraIndex(i), how.err().unwrap_or(Fault::NoFrame { waited })));
+                        return Err((camera, how.err().unwrap_or(Fault::NoFrame { waited })));
                     }
                     _ => {}
                 }
@@ -287,13 +284,13 @@ impl<T> Board<T> {
     }
 
     /// `camera`'s figures.
-    pub fn tally(&self, camera: CameraIndex) -> Tally {
-        self.lock().posts[camera.0].tally
+    pub fn tally(&self, camera: CameraId) -> Tally {
+        self.lock().posts[camera.index()].tally
     }
 
-    fn change(&self, camera: CameraIndex, run: u32, step: impl FnOnce(Feed<T>) -> Feed<T>) {
+    fn change(&self, camera: CameraId, run: u32, step: impl FnOnce(Feed<T>) -> Feed<T>) {
         let mut state = self.lock();
-        let post = &mut state.posts[camera.0];
+        let post = &mut state.posts[camera.index()];
         if post.run == run {
             post.feed = step(std::mem::replace(&mut post.feed, Feed::Closed));
         }
@@ -313,8 +310,8 @@ impl<T> Board<T> {
 }
 
 enum Next {
-    Frame(CameraIndex),
-    Close(CameraIndex),
+    Frame(CameraId),
+    Close(CameraId),
     Over,
     Nothing,
 }
@@ -345,18 +342,18 @@ impl<T> State<T> {
     /// does the order depend on the recordings alone.
     fn next(&self, lossless: bool) -> Next {
         let (mut oldest, mut closing, mut unknown, mut open) =
-            (None::<(MediaTime, usize)>, None, false, false);
-        for (i, post) in self.posts.iter().enumerate() {
+            (None::<(MediaTime, CameraId)>, None, false, false);
+        for (camera, post) in CameraId::all().zip(&self.posts) {
             open |= !matches!(post.feed, Feed::Closed);
             match &post.feed {
                 Feed::Flowing { fresh: Some(f) }
                 | Feed::Doomed { fresh: Some(f), .. }
                 | Feed::Closing { fresh: Some(f), .. } => {
-                    if oldest.is_none_or(|o| (f.at, i) < o) {
-                        oldest = Some((f.at, i));
+                    if oldest.is_none_or(|o| (f.at, camera) < o) {
+                        oldest = Some((f.at, camera));
                     }
                 }
-                Feed::Closing { fresh: None, .. } => closing = closing.or(Some(i)),
+                Feed::Closing { fresh: None, .. } => closing = closing.or(Some(camera)),
                 Feed::Awaited { .. } | Feed::Flowing { fresh: None } | Feed::Doomed { fresh: None, .. } => {
                     unknown = true;
                 }
@@ -366,14 +363,14 @@ impl<T> State<T> {
         match (closing, oldest) {
             _ if !open => Next::Over,
             _ if lossless && unknown => Next::Nothing,
-            (Some(i), _) => Next::Close(CameraIndex(i)),
-            (None, Some((_, i))) => Next::Frame(CameraIndex(i)),
+            (Some(camera), _) => Next::Close(camera),
+            (None, Some((_, camera))) => Next::Frame(camera),
             (None, None) => Next::Nothing,
         }
     }
 
-    fn give(&mut self, camera: CameraIndex) -> Option<Took<T>> {
-        let post = &mut self.posts[camera.0];
+    fn give(&mut self, camera: CameraId) -> Option<Took<T>> {
+        let post = &mut self.posts[camera.index()];
         let fresh = match &mut post.feed {
             Feed::Flowing { fresh } | Feed::Doomed { fresh, .. } | Feed::Closing { fresh, .. } => fresh,
             Feed::Awaited { .. } | Feed::Closed => return None,
@@ -386,8 +383,8 @@ impl<T> State<T> {
         Some(Took::Frame { ticket: self.ticket(), camera, index, at, payload })
     }
 
-    fn tell(&mut self, camera: CameraIndex) -> Option<Took<T>> {
-        let post = &mut self.posts[camera.0];
+    fn tell(&mut self, camera: CameraId) -> Option<Took<T>> {
+        let post = &mut self.posts[camera.index()];
         let run = post.run;
         match std::mem::replace(&mut post.feed, Feed::Closed) {
             Feed::Closing { how, .. } => Some(Took::Closed { ticket: self.ticket(), camera, run, how }),

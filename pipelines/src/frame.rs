@@ -2,19 +2,15 @@
 
 use std::time::Instant;
 
-use cartvision_core::{MediaTime, Picture, PixelFormat};
+use cartvision_core::{CameraId, MediaTime, Picture, PixelFormat};
 use gstreamer as gst;
 use gstreamer_video::{VideoFormat, VideoInfo, VideoMeta};
-
-/// A camera: its place in the list that the set was opened with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CameraIndex(pub usize);
 
 /// A frame. It lends GStreamer's own buffer, which goes back to the graph's pool when the frame is dropped; so
 /// keep few of them, and not for long.
 pub struct Frame {
     /// Whose it is.
-    pub camera: CameraIndex,
+    pub camera: CameraId,
     /// How many frames this camera's graph gave before it, those dropped unread included.
     pub index: u64,
     /// Live: when it was captured, on the time line of the set. Replay: its time in the recording, whose first
@@ -38,7 +34,7 @@ impl Frame {
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { camera, index, at, .. } = self;
-        write!(f, "Frame {{ camera: {}, index: {index}, at: {} ns }}", camera.0, at.ns)
+        write!(f, "Frame {{ camera: {}, index: {index}, at: {} ns }}", camera.index(), at.ns)
     }
 }
 

@@ -21,7 +21,7 @@ mod set;
 mod settings;
 
 pub use error::{CaptureError, Fault, Size};
-pub use frame::{CameraIndex, Frame};
+pub use frame::Frame;
 pub use set::{Counters, FrameSet, Taken, What};
 pub use settings::{
     CameraName, CameraNameError, CameraSettings, FIRST_FRAME_WITHIN, Pace, Pattern, PixelStream, Rate,

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartvision_core::MediaTime;
+use cartvision_core::{CameraId, MediaTime};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as app;
@@ -18,7 +18,7 @@ use gstreamer_video as video;
 use crate::{
     board::{Board, Put, Sizes},
     error::{Fault, Size},
-    frame::{CameraIndex, Pixels},
+    frame::Pixels,
     reason,
     settings::{CameraSettings, Pace, Source},
 };
@@ -34,9 +34,9 @@ pub(crate) struct Epoch {
 /// What a graph asks of the set's attendant, because it must not do it on its own threads.
 pub(crate) enum Order {
     /// Play the file from its start again.
-    Rewind(CameraIndex, u32),
+    Rewind(CameraId, u32),
     /// The camera is closed: give its device back.
-    Retire(CameraIndex, u32),
+    Retire(CameraId, u32),
     /// The set is gone.
     Leave,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Port(Arc<Inner>);
 
 struct Inner {
     board: Arc<Board<Shot>>,
-    camera: CameraIndex,
+    camera: CameraId,
     run: u32,
     source: Source,
     pace: Pace,
@@ -93,7 +93,7 @@ struct Progress {
 impl Port {
     pub fn new(
         board: Arc<Board<Shot>>,
-        (camera, run): (CameraIndex, u32),
+        (camera, run): (CameraId, u32),
         settings: &CameraSettings,
         pace: Pace,
         epoch: Epoch,
@@ -271,7 +271,7 @@ impl Port {
             gst::MessageView::Warning(warning) => {
                 let element = warning.src().map(|s| s.name().to_string()).unwrap_or_default();
                 let reason = reason::without_credentials(&warning.error().to_string(), &self.0.source);
-                tracing::warn!(camera = self.0.camera.0, element, reason, "a graph warns");
+                tracing::warn!(camera = self.0.camera.index(), element, reason, "a graph warns");
             }
             gst::MessageView::Element(element) => {
                 // As GStreamer's own library for it reads the message; that library is not worth a dependency.

@@ -9,13 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cartvision_core::{CameraId, MAX_CAMERAS};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::{
     board::{Board, Took},
     error::{CaptureError, Fault, Size},
-    frame::{CameraIndex, Frame},
+    frame::Frame,
     graph::Graph,
     port::{Epoch, Order, Port, Shot},
     profile,
@@ -61,9 +62,9 @@ pub enum What {
     /// A frame.
     Frame(Frame),
     /// This camera's last frame was given before.
-    Ended(CameraIndex),
+    Ended(CameraId),
     /// This camera gives no further frame.
-    Failed(CameraIndex, CaptureError),
+    Failed(CameraId, CaptureError),
 }
 
 /// One camera's figures since the set was opened.
@@ -133,12 +134,12 @@ impl FrameSet {
         };
         let board = Arc::new(Board::new(lossless, &within));
         let set = Self { cameras, names, board, epoch, pace, attendant: Attendant { orders, thread } };
-        for i in 0..set.cameras.len() {
-            if let Err(fault) = set.start(CameraIndex(i), 0) {
+        for camera in CameraId::all().take(set.cameras.len()) {
+            if let Err(fault) = set.start(camera, 0) {
                 if lossless {
-                    return Err(set.error(CameraIndex(i), fault));
+                    return Err(set.error(camera, fault));
                 }
-                set.board.close(CameraIndex(i), 0, Err(fault));
+                set.board.close(camera, 0, Err(fault));
             }
         }
         if lossless {
@@ -173,12 +174,12 @@ impl FrameSet {
     ///
     /// # Errors
     /// Under [`Pace::Lossless`], where no camera starts again.
-    pub fn reopen(&self, camera: CameraIndex) -> Result<(), CaptureError> {
+    pub fn reopen(&self, camera: CameraId) -> Result<(), CaptureError> {
         if self.pace != Pace::Live {
             let fault = Fault::Settings("a replay cannot reopen a camera; start the replay again".into());
             return Err(self.error(camera, fault));
         }
-        let within = self.cameras[camera.0].settings.first_frame_within;
+        let within = self.cameras[camera.index()].settings.first_frame_within;
         if let Some(run) = self.board.reopen(camera, within)
             && let Err(fault) = self.start(camera, run)
         {
@@ -188,7 +189,7 @@ impl FrameSet {
     }
 
     /// One camera's figures.
-    pub fn counters(&self, camera: CameraIndex) -> Counters {
+    pub fn counters(&self, camera: CameraId) -> Counters {
         let tally = self.board.tally(camera);
         Counters {
             delivered: tally.delivered,
@@ -214,8 +215,8 @@ impl FrameSet {
         self.board.stop();
     }
 
-    fn start(&self, camera: CameraIndex, run: u32) -> Result<(), Fault> {
-        let settings = &self.cameras[camera.0].settings;
+    fn start(&self, camera: CameraId, run: u32) -> Result<(), Fault> {
+        let settings = &self.cameras[camera.index()].settings;
         let port = Port::new(
             Arc::clone(&self.board),
             (camera, run),
@@ -224,7 +225,7 @@ impl FrameSet {
             self.epoch.clone(),
             self.attendant.orders.clone(),
         );
-        let mut place = self.cameras[camera.0].place();
+        let mut place = self.cameras[camera.index()].place();
         // The old graph gives its device back before the new one asks for it.
         *place = None;
         let graph = Graph::build(settings, self.pace, port)?;
@@ -233,8 +234,8 @@ impl FrameSet {
         Ok(())
     }
 
-    fn error(&self, camera: CameraIndex, fault: Fault) -> CaptureError {
-        CaptureError { camera: self.names[camera.0].clone(), fault }
+    fn error(&self, camera: CameraId, fault: Fault) -> CaptureError {
+        CaptureError { camera: self.names[camera.index()].clone(), fault }
     }
 }
 
@@ -256,12 +257,12 @@ fn attend(cameras: &[Camera], inbox: &Receiver<Order>) {
     for order in inbox {
         match order {
             Order::Rewind(camera, run) => {
-                if let Some(graph) = cameras[camera.0].place().as_ref().filter(|g| g.run() == run) {
+                if let Some(graph) = cameras[camera.index()].place().as_ref().filter(|g| g.run() == run) {
                     graph.rewind();
                 }
             }
             Order::Retire(camera, run) => {
-                if let Some(graph) = cameras[camera.0].place().as_ref().filter(|g| g.run() == run) {
+                if let Some(graph) = cameras[camera.index()].place().as_ref().filter(|g| g.run() == run) {
                     graph.retire();
                 }
             }
@@ -272,7 +273,9 @@ fn attend(cameras: &[Camera], inbox: &Receiver<Order>) {
 
 fn check(cameras: &[CameraSettings], pace: Pace) -> Result<(), CaptureError> {
     for (i, camera) in cameras.iter().enumerate() {
-        let fault = if cameras[..i].iter().any(|c| c.name == camera.name) {
+        let fault = if i >= MAX_CAMERAS {
+            Some(Fault::Settings(format!("a cart has at most {MAX_CAMERAS} cameras; leave the rest out")))
+        } else if cameras[..i].iter().any(|c| c.name == camera.name) {
             Some(Fault::Settings("two cameras have this name; give each its own".into()))
         } else if camera.max_width == 0 || camera.max_height == 0 {
             Some(Fault::Settings("frames of no size are asked for; width and height start at 1".into()))

@@ -12,7 +12,7 @@ mod support;
 use std::{fs, path::Path, time::Duration};
 
 use cartvision_core::MediaTime;
-use cartvision_pipelines::{CameraIndex, Fault, Frame, FrameSet, Pace, Source, Taken, What};
+use cartvision_pipelines::{Fault, Frame, FrameSet, Pace, Source, Taken, What};
 use support::*;
 
 fn frame(set: &FrameSet) -> Frame {
@@ -29,8 +29,8 @@ fn the_newest_wins_and_the_others_are_counted() {
     let (mut taken, mut last) = (0, None::<Frame>);
     while taken < 20 {
         // A slow consumer: it lets three frames go by.
-        let before = set.counters(CameraIndex(0)).dropped;
-        while set.counters(CameraIndex(0)).dropped < before + 3 {
+        let before = set.counters(FIRST).dropped;
+        while set.counters(FIRST).dropped < before + 3 {
             std::thread::yield_now();
         }
         let frame = frame(&set);
@@ -38,13 +38,13 @@ fn the_newest_wins_and_the_others_are_counted() {
         if let Some(last) = &last {
             assert!(frame.index > last.index + 3 && frame.at > last.at, "{last:?} then {frame:?}");
         }
-        let counters = set.counters(CameraIndex(0));
+        let counters = set.counters(FIRST);
         assert_eq!(counters.delivered, taken);
         // All before it were delivered or dropped; since then more may have been dropped.
         assert!(counters.delivered + counters.dropped > frame.index, "{counters:?} {frame:?}");
         last = Some(frame);
     }
-    assert!(set.counters(CameraIndex(0)).rate > 0.0);
+    assert!(set.counters(FIRST).rate > 0.0);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn all_cameras_have_one_time_line_and_their_turn() {
     let mut seen = [0, 0];
     while seen.iter().any(|n| *n < 5) {
         let frame = frame(&set);
-        seen[frame.camera.0] += 1;
+        seen[frame.camera.index()] += 1;
         // Captured before now, on the same line for both.
         let age = set.epoch().elapsed().saturating_sub(Duration::from_nanos(frame.at.ns));
         assert!(frame.at.ns <= u64::try_from(set.epoch().elapsed().as_nanos()).unwrap(), "{frame:?}");
@@ -94,11 +94,11 @@ fn a_file_is_paced_and_ends() {
             _ => None,
         })
         .collect();
-    let counters = set.counters(CameraIndex(0));
+    let counters = set.counters(FIRST);
     assert_eq!((times.len() as u64, counters.delivered + counters.dropped), (counters.delivered, 25));
     assert!(times.is_sorted());
     // After its end it may be opened again, on the same time line.
-    set.reopen(CameraIndex(0)).unwrap();
+    set.reopen(FIRST).unwrap();
     assert!(frame(&set).at.ns > *times.last().unwrap());
 }
 
@@ -121,8 +121,8 @@ fn a_short_file_repeats_without_end_and_without_a_leak() {
     let set = FrameSet::open(vec![camera("one", source)], Pace::Live).unwrap();
     let mut last = MediaTime::ZERO;
     let mut repeats = |n: u64| {
-        let until = set.counters(CameraIndex(0)).delivered + 3 * n;
-        while set.counters(CameraIndex(0)).delivered < until {
+        let until = set.counters(FIRST).delivered + 3 * n;
+        while set.counters(FIRST).delivered < until {
             let frame = frame(&set);
             assert!(frame.at > last, "{frame:?} after {last:?}");
             last = frame.at;
@@ -155,11 +155,11 @@ fn a_camera_without_a_frame_is_reported_and_the_others_run() {
     while frames < 30 || !failed {
         match set.take(LONG) {
             Taken::Given { what: What::Frame(frame), .. } => {
-                assert_eq!(frame.camera, CameraIndex(1));
+                assert_eq!(frame.camera, SECOND);
                 frames += 1;
             }
             Taken::Given { what: What::Failed(camera, error), .. } => {
-                assert_eq!(camera, CameraIndex(0));
+                assert_eq!(camera, FIRST);
                 assert_eq!(error.fault, Fault::NoFrame { waited: Duration::from_millis(300) });
                 failed = true;
             }

@@ -12,7 +12,7 @@ mod support;
 use std::{path::Path, thread, time::Duration};
 
 use cartvision_core::PixelFormat;
-use cartvision_pipelines::{CameraIndex, FrameSet, Pace, Size, Taken, What};
+use cartvision_pipelines::{FrameSet, Pace, Size, Taken, What};
 use support::*;
 
 /// Frame `n`'s time in a recording of a whole number of frames a second, as containers round it.
@@ -67,7 +67,7 @@ fn frames_have_the_fitted_size() {
         assert!(picture.stride >= picture.width * picture.format.bytes_per_pixel(), "{caps}");
         let used = picture.stride * (picture.height - 1) + picture.width * picture.format.bytes_per_pixel();
         assert!(picture.data.len() >= used, "{caps}");
-        let counters = set.counters(CameraIndex(0));
+        let counters = set.counters(FIRST);
         assert_eq!(counters.source, Some(Size { width: shown.0, height: shown.1 }), "{caps}");
         assert_eq!(counters.fitted, Some(Size { width: fitted.0, height: fitted.1 }), "{caps}");
     }
@@ -107,7 +107,7 @@ fn a_rotated_recording_stands_upright() {
     let set = FrameSet::open(vec![camera("one", file(&path))], LOSSLESS).unwrap();
     let Taken::Given { what: What::Frame(frame), .. } = set.take(LONG) else { panic!("no frame") };
     assert_eq!((frame.picture().width, frame.picture().height), (42, 64));
-    assert_eq!(set.counters(CameraIndex(0)).source, Some(Size { width: 64, height: 96 }));
+    assert_eq!(set.counters(FIRST).source, Some(Size { width: 64, height: 96 }));
     drop(frame);
     assert_eq!(drain_rest(&set), 9);
 }
@@ -173,7 +173,7 @@ fn real_time_loses_nothing_and_is_not_faster_than_the_recording() {
     assert_eq!(drain(&set, 1).len(), 26);
     // A lower bound only: no load makes the clock run faster.
     assert!(start.elapsed() >= Duration::from_millis(480), "{:?}", start.elapsed());
-    assert_eq!(set.counters(CameraIndex(0)).dropped, 0);
+    assert_eq!(set.counters(FIRST).dropped, 0);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn the_rate_is_that_of_the_recording() {
     init();
     let set = FrameSet::open(vec![camera("one", pattern(40, Some(50)))], LOSSLESS).unwrap();
     drain(&set, 1);
-    let rate = set.counters(CameraIndex(0)).rate;
+    let rate = set.counters(FIRST).rate;
     assert!((rate - 40.0).abs() < 0.01, "{rate}");
 }
 

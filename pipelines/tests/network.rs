@@ -15,7 +15,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use cartvision_pipelines::{CameraIndex, Fault, FrameSet, Pace, RtspUrl, Source, Taken, Transport, What};
+use cartvision_pipelines::{Fault, FrameSet, Pace, RtspUrl, Source, Taken, Transport, What};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as app;
@@ -141,7 +141,7 @@ fn a_network_camera_plays_is_lost_and_plays_again() {
         let (frames, fault) = watch(&set);
         assert!(frames > 5, "{frames}");
         assert!(matches!(fault, Fault::ConnectionLost { .. }), "{fault:?}");
-        set.reopen(CameraIndex(0)).unwrap();
+        set.reopen(FIRST).unwrap();
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+const CAMERA: CameraId = CameraId::new(0).unwrap();
 const LONG: Duration = Duration::from_secs(20);
 
 fn at(ns: u64) -> MediaTime {
@@ -21,7 +22,7 @@ fn board(lossless: bool, cameras: usize) -> Board<u64> {
 /// Camera and payload of a frame.
 fn frame(took: Took<u64>) -> (usize, u64) {
     match took {
-        Took::Frame { camera, payload, .. } => (camera.0, payload),
+        Took::Frame { camera, payload, .. } => (camera.index(), payload),
         other => panic!("{other:?}"),
     }
 }
@@ -30,12 +31,12 @@ fn frame(took: Took<u64>) -> (usize, u64) {
 fn live_the_newest_wins() {
     let board = board(false, 1);
     for n in 0..5 {
-        assert_eq!(board.put(CameraIndex(0), 0, at(n), n), Put::Kept);
+        assert_eq!(board.put(CAMERA, 0, at(n), n), Put::Kept);
     }
     let took = board.take(LONG);
-    assert_eq!(took, Took::Frame { ticket: 0, camera: CameraIndex(0), index: 4, at: at(4), payload: 4 });
+    assert_eq!(took, Took::Frame { ticket: 0, camera: CAMERA, index: 4, at: at(4), payload: 4 });
     assert_eq!(board.take(Duration::ZERO), Took::Idle);
-    let Tally { delivered, dropped, .. } = board.tally(CameraIndex(0));
+    let Tally { delivered, dropped, .. } = board.tally(CAMERA);
     assert_eq!((delivered, dropped), (1, 4));
 }
 
@@ -43,7 +44,7 @@ fn live_the_newest_wins() {
 fn live_the_oldest_waiting_frame_goes_first() {
     let board = board(false, 3);
     for (camera, ns) in [(2, 30), (0, 20), (1, 10)] {
-        board.put(CameraIndex(camera), 0, at(ns), ns);
+        board.put(CameraId::new(camera).unwrap(), 0, at(ns), ns);
     }
     let order: Vec<_> = (0..3).map(|_| frame(board.take(LONG))).collect();
     assert_eq!(order, [(1, 10), (0, 20), (2, 30)]);
@@ -52,14 +53,14 @@ fn live_the_oldest_waiting_frame_goes_first() {
 #[test]
 fn losslessly_nothing_goes_before_all_are_known() {
     let board = board(true, 2);
-    board.put(CameraIndex(1), 0, at(5), 5);
+    board.put(CameraId::new(1).unwrap(), 0, at(5), 5);
     assert_eq!(board.take(Duration::ZERO), Took::Idle);
-    board.put(CameraIndex(0), 0, at(5), 6);
+    board.put(CAMERA, 0, at(5), 6);
     // Of equal moments, the camera named first.
     assert_eq!(frame(board.take(LONG)), (0, 6));
     assert_eq!(board.take(Duration::ZERO), Took::Idle);
-    board.close(CameraIndex(0), 0, Ok(()));
-    assert!(matches!(board.take(LONG), Took::Closed { camera: CameraIndex(0), how: Ok(()), .. }));
+    board.close(CAMERA, 0, Ok(()));
+    assert!(matches!(board.take(LONG), Took::Closed { camera: CAMERA, how: Ok(()), .. }));
     assert_eq!(frame(board.take(LONG)), (1, 5));
 }
 
@@ -68,11 +69,11 @@ fn a_replay_gives_the_good_frames_before_a_failure() {
     let board = board(true, 1);
     thread::scope(|scope| {
         scope.spawn(|| {
-            board.put(CameraIndex(0), 0, at(0), 0);
-            board.doom(CameraIndex(0), 0, fault("damaged"));
+            board.put(CAMERA, 0, at(0), 0);
+            board.doom(CAMERA, 0, fault("damaged"));
             // Decoded before the failure.
-            board.put(CameraIndex(0), 0, at(1), 1);
-            board.close(CameraIndex(0), 0, Ok(()));
+            board.put(CAMERA, 0, at(1), 1);
+            board.close(CAMERA, 0, Ok(()));
         });
         assert_eq!(frame(board.take(LONG)), (0, 0));
         assert_eq!(frame(board.take(LONG)), (0, 1));
@@ -85,8 +86,8 @@ fn a_replay_gives_the_good_frames_before_a_failure() {
 #[test]
 fn a_failure_without_an_end_is_told_all_the_same() {
     let board = board(true, 1);
-    board.put(CameraIndex(0), 0, at(0), 0);
-    board.doom(CameraIndex(0), 0, fault("damaged"));
+    board.put(CAMERA, 0, at(0), 0);
+    board.doom(CAMERA, 0, fault("damaged"));
     assert_eq!(frame(board.take(LONG)), (0, 0));
     assert!(matches!(board.take(LONG), Took::Closed { how: Err(_), .. }));
 }
@@ -97,29 +98,29 @@ fn too_late_is_a_failure() {
         let board = Board::<u64>::new(lossless, &[Duration::ZERO]);
         let Took::Closed { how, .. } = board.take(LONG) else { panic!("not closed") };
         assert_eq!(how, Err(Fault::NoFrame { waited: Duration::ZERO }));
-        assert_eq!(board.put(CameraIndex(0), 0, at(0), 0), Put::Unwanted);
+        assert_eq!(board.put(CAMERA, 0, at(0), 0), Put::Unwanted);
     }
 }
 
 #[test]
 fn a_graph_that_was_given_up_is_not_heard() {
     let board = board(false, 1);
-    assert_eq!(board.reopen(CameraIndex(0), LONG), None, "it runs");
-    board.close(CameraIndex(0), 0, Err(fault("lost")));
+    assert_eq!(board.reopen(CAMERA, LONG), None, "it runs");
+    board.close(CAMERA, 0, Err(fault("lost")));
     assert!(matches!(board.take(LONG), Took::Closed { run: 0, .. }));
-    assert_eq!(board.reopen(CameraIndex(0), LONG), Some(1));
-    assert_eq!(board.put(CameraIndex(0), 0, at(0), 0), Put::Unwanted);
-    board.close(CameraIndex(0), 0, Err(fault("lost again")));
-    board.put(CameraIndex(0), 1, at(9), 9);
+    assert_eq!(board.reopen(CAMERA, LONG), Some(1));
+    assert_eq!(board.put(CAMERA, 0, at(0), 0), Put::Unwanted);
+    board.close(CAMERA, 0, Err(fault("lost again")));
+    board.put(CAMERA, 1, at(9), 9);
     assert_eq!(frame(board.take(LONG)), (0, 9));
 }
 
 #[test]
 fn stopping_wakes_everybody() {
     let board = board(true, 2);
-    board.put(CameraIndex(0), 0, at(0), 0);
+    board.put(CAMERA, 0, at(0), 0);
     thread::scope(|scope| {
-        let producer = scope.spawn(|| board.put(CameraIndex(0), 0, at(1), 1));
+        let producer = scope.spawn(|| board.put(CAMERA, 0, at(1), 1));
         let taker = scope.spawn(|| board.take(Duration::from_secs(3600)));
         board.stop();
         assert_eq!(producer.join().unwrap(), Put::Unwanted);
@@ -153,15 +154,15 @@ proptest! {
                 let board = &board;
                 scope.spawn(move || {
                     for ns in times {
-                        assert_eq!(board.put(CameraIndex(camera), 0, at(*ns), *ns), Put::Kept);
+                        assert_eq!(board.put(CameraId::new(camera).unwrap(), 0, at(*ns), *ns), Put::Kept);
                     }
-                    board.close(CameraIndex(camera), 0, Ok(()));
+                    board.close(CameraId::new(camera).unwrap(), 0, Ok(()));
                 });
             }
             for _ in 0..takers {
                 scope.spawn(|| loop {
                     let (ticket, what) = match board.take(LONG) {
-                        Took::Frame { ticket, camera, at, .. } => (ticket, Some((at.ns, camera.0))),
+                        Took::Frame { ticket, camera, at, .. } => (ticket, Some((at.ns, camera.index()))),
                         Took::Closed { ticket, .. } => (ticket, None),
                         Took::Over => return,
                         Took::Idle => panic!("nothing came"),

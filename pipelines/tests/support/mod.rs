@@ -10,14 +10,16 @@ use std::{
     time::Duration,
 };
 
+use cartvision_core::CameraId;
 use cartvision_pipelines::{
-    CameraIndex, CameraName, CameraSettings, CaptureError, Fault, FrameSet, Pace, Pattern, Rate, Source,
-    Taken, What,
+    CameraName, CameraSettings, CaptureError, Fault, FrameSet, Pace, Pattern, Rate, Source, Taken, What,
 };
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as app;
 
+pub const FIRST: CameraId = CameraId::new(0).unwrap();
+pub const SECOND: CameraId = CameraId::new(1).unwrap();
 /// No test waits longer for anything.
 pub const LONG: Duration = Duration::from_secs(20);
 pub const LOSSLESS: Pace = Pace::Lossless { realtime: false };
@@ -134,11 +136,14 @@ pub fn drain(set: &FrameSet, takers: usize) -> Vec<Gave> {
                         Taken::Idle => panic!("nothing came"),
                     };
                     let what = match what {
-                        What::Frame(f) => {
-                            Gave::Frame { camera: f.camera.0, index: f.index, at_ns: f.at.ns, luma: luma(&f) }
-                        }
-                        What::Ended(CameraIndex(camera)) => Gave::Ended(camera),
-                        What::Failed(CameraIndex(camera), error) => Gave::Failed(camera, error),
+                        What::Frame(f) => Gave::Frame {
+                            camera: f.camera.index(),
+                            index: f.index,
+                            at_ns: f.at.ns,
+                            luma: luma(&f),
+                        },
+                        What::Ended(camera) => Gave::Ended(camera.index()),
+                        What::Failed(camera, error) => Gave::Failed(camera.index(), error),
                     };
                     gave.lock().unwrap().push((ticket, what));
                 }

@@ -13,6 +13,11 @@ impl CameraId {
         if index < MAX_CAMERAS { Some(Self(index as u8)) } else { None }
     }
 
+    /// Every camera that a cart may have, in order of configuration.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..MAX_CAMERAS as u8).map(Self)
+    }
+
     /// Its place in the configuration.
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -51,6 +56,6 @@ impl CameraSet {
 
     /// The cameras, in order of configuration.
     pub fn iter(self) -> impl Iterator<Item = CameraId> {
-        (0..MAX_CAMERAS).filter_map(CameraId::new).filter(move |c| self.contains(*c))
+        CameraId::all().filter(move |c| self.contains(*c))
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use cartvision_engines::{Bundle, Detector, Runtime};
-use cartvision_pipelines::{CameraIndex, FrameSet, Pace, Taken, What};
+use cartvision_pipelines::{FrameSet, Pace, Taken, What};
 use cartvision_wire::ExitCode;
 use serde_json::json;
 
@@ -134,8 +134,8 @@ fn first_frame(
     let until = Instant::now() + patience;
     while Instant::now() < until {
         match frames.take(Duration::from_millis(200)) {
-            Taken::Given { what: What::Frame(_), .. } => {
-                let counters = frames.counters(CameraIndex(0));
+            Taken::Given { what: What::Frame(frame), .. } => {
+                let counters = frames.counters(frame.camera);
                 let size = |s: Option<cartvision_pipelines::Size>| {
                     s.map_or_else(|| "?".to_owned(), |s| s.to_string())
                 };

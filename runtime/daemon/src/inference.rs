@@ -111,27 +111,20 @@ fn work(frames: &FrameSet, mut detector: Detector, facts: &SyncSender<Fact>, win
             What::Frame(frame) => {
                 let taken = Instant::now();
                 let mut detections = Detections::new();
-                match (detector.detect(frame.picture(), &mut detections), CameraId::new(frame.camera.0)) {
-                    (Ok(()), Some(camera)) => Inferred::Saw(Sighting {
-                        camera,
+                match detector.detect(frame.picture(), &mut detections) {
+                    Ok(()) => Inferred::Saw(Sighting {
+                        camera: frame.camera,
                         at: frame.at,
                         captured: frame.captured,
                         taken,
                         inferred: Instant::now(),
                         detections,
                     }),
-                    (Err(e), _) => Inferred::EngineFailed(e),
-                    (Ok(()), None) => return,
+                    Err(e) => Inferred::EngineFailed(e),
                 }
             }
-            What::Ended(camera) => match CameraId::new(camera.0) {
-                Some(camera) => Inferred::CameraEnded(camera),
-                None => return,
-            },
-            What::Failed(camera, error) => match CameraId::new(camera.0) {
-                Some(camera) => Inferred::CameraFailed(camera, error),
-                None => return,
-            },
+            What::Ended(camera) => Inferred::CameraEnded(camera),
+            What::Failed(camera, error) => Inferred::CameraFailed(camera, error),
         };
         // The loop is gone: nobody wants to know.
         if facts.send(Fact::Inferred { ticket, inferred }).is_err() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cartvision_core::{CameraId, MAX_EFFECTS, MediaTime, Session};
 use cartvision_engines::{Bundle, EngineError, Runtime};
-use cartvision_pipelines::{CameraIndex, FrameSet, Pace};
+use cartvision_pipelines::{FrameSet, Pace};
 use cartvision_wire::telemetry::{CameraFigures, PERIOD_S, QueueFigures};
 use cartvision_wire::{CameraName, ConnectionId, ExitCode, Measure, State, Telemetry};
 use rustix::fs::{FlockOperation, flock};
@@ -288,14 +288,14 @@ impl Daemon {
     }
 
     fn reopen_cameras(&mut self, now: Instant) -> Result<(), Failure> {
-        for index in 0..self.cameras.len() {
-            let Sight::Lost { reopen_at, pause } = self.cameras[index].sight else { continue };
+        for camera in CameraId::all().take(self.cameras.len()) {
+            let sight = &mut self.cameras[camera.index()].sight;
+            let Sight::Lost { reopen_at, pause } = *sight else { continue };
             if now < reopen_at {
                 continue;
             }
-            self.cameras[index].sight = Sight::Reopened { pause };
-            if let (Err(error), Some(camera)) = (self.frames.reopen(CameraIndex(index)), CameraId::new(index))
-            {
+            *sight = Sight::Reopened { pause };
+            if let Err(error) = self.frames.reopen(camera) {
                 self.camera_failed(camera, &error.to_string())?;
             }
         }
@@ -359,12 +359,10 @@ impl Daemon {
 
     fn report(&mut self) {
         let frames = &self.frames;
-        let cameras = self
-            .cameras
-            .iter_mut()
-            .enumerate()
-            .map(|(index, camera)| {
-                let counters = frames.counters(CameraIndex(index));
+        let cameras = CameraId::all()
+            .zip(&mut self.cameras)
+            .map(|(id, camera)| {
+                let counters = frames.counters(id);
                 let since =
                     counters.delivered - std::mem::replace(&mut camera.frames_before, counters.delivered);
                 CameraFigures {
