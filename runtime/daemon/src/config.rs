@@ -313,7 +313,7 @@ mod tests {
                 ),
                 "two cameras are called rim-left",
             ),
-            ("kind = \"test\"", "kind = \"tset\"", "unknown variant `tset`"),
+            ("\nsource = { kind = \"test\"", "\nsource = { kind = \"tset\"", "unknown variant `tset`"),
             ("threads = 0", "threads = -1", "threads"),
             ("store = \"store-1\"", "store = ", "string"),
         ];
