@@ -86,15 +86,14 @@ mod tests {
             ),
             ("faint box", Change::Added, Evidence { mean_score: 0.25, ..SOLID }, &silent),
         ];
-        let mut wrong = 0;
+        let mut wrong = std::vec::Vec::new();
         for (name, change, evidence, range) in cases {
             let p = probability(change, &evidence);
             if !range.contains(&p) {
-                std::eprintln!("{name}: {p} is not in {range:?}");
-                wrong += 1;
+                wrong.push(std::format!("{name}: {p} is not in {range:?}"));
             }
         }
-        assert_eq!(wrong, 0);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     extern crate std;

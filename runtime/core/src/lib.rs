@@ -36,7 +36,7 @@ pub use camera::{CameraId, CameraSet, MAX_CAMERAS};
 pub use evidence::{ActProbabilities, Evidence, Passage, Question, QuestionId};
 pub use geometry::{BBox, Point};
 pub use picture::{Picture, PixelFormat};
-pub use session::{Counters, Effect, Effects, Input, MAX_EFFECTS, Session};
+pub use session::{Counters, Effect, Effects, Input, MAX_EFFECTS, MAX_QUESTIONS, Session};
 pub use settings::{Settings, SettingsError};
 pub use sighting::{ClassId, Detection, Detections, MAX_DETECTIONS, Role};
 pub use time::{MediaTime, Span};

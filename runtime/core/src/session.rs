@@ -17,7 +17,7 @@ use crate::zone::Zone;
 pub const MAX_EFFECTS: usize = 48;
 /// The most questions that are open at once. When full, the next one is not asked: its act counts as uncertain
 /// (probability halfway between `reject` and `accept`) and is counted.
-const MAX_QUESTIONS: usize = 16;
+pub const MAX_QUESTIONS: usize = 16;
 
 /// A fact.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +141,11 @@ impl Session {
     /// Whether a session is open.
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// How many items the camera with the most of them follows.
+    pub fn most_tracks(&self) -> usize {
+        self.eyes.iter().map(|e| e.tracker.tracks().len()).max().unwrap_or(0)
     }
 
     /// What went over a bound.

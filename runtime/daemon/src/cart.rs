@@ -6,8 +6,8 @@
 use std::num::NonZeroU32;
 
 use cartvision_core::{
-    CameraId, CameraSet, Change, Decision, Detections, Effect, Effects, Input, MAX_EFFECTS, MediaTime,
-    Outcome, Question, Session, analytic,
+    CameraId, CameraSet, Change, Decision, Detections, Effect, Effects, Input, MAX_EFFECTS, MAX_LINES,
+    MAX_QUESTIONS, MAX_TRACKS, MediaTime, Outcome, Question, Session, analytic,
 };
 use cartvision_wire::command::{Adjuster, BasketAdjust};
 use cartvision_wire::event::{
@@ -15,6 +15,7 @@ use cartvision_wire::event::{
     LogReason, Removal, Replacement, SessionEnded, SessionSettled, SessionStarted, Unresolved,
 };
 use cartvision_wire::item::OpenChange;
+use cartvision_wire::telemetry::QueueFigures;
 use cartvision_wire::{
     Basket, BasketLine, CameraName, Candidate, DecidedBy, EventData, EventError, EventId, Item, Probability,
     SessionId,
@@ -258,9 +259,26 @@ impl Cart {
         self.session.as_ref()
     }
 
-    /// What went over a bound in the core, and the items that a full basket could not take.
-    pub(crate) fn counters(&self) -> (cartvision_core::Counters, u64) {
-        (self.core.counters(), self.overflows)
+    /// What is in the core's bounded places, and what went over their bounds.
+    pub(crate) fn queues(&self) -> [QueueFigures; 3] {
+        let core = self.core.counters();
+        let queue = |name: &str, depth: usize, bound: usize, dropped: u64| QueueFigures {
+            queue: name.into(),
+            depth: depth as u64,
+            bound: bound as u64,
+            dropped,
+        };
+        [
+            queue("tracks", self.core.most_tracks(), MAX_TRACKS, core.tracks_refused),
+            // Every question is answered within the step that asks it.
+            queue("questions", 0, MAX_QUESTIONS, core.questions_refused),
+            queue("basket-lines", self.core.basket().lines().len(), MAX_LINES, self.overflows),
+        ]
+    }
+
+    /// Pictures that the core dropped because a later one of that camera had come first.
+    pub(crate) fn out_of_order(&self) -> u64 {
+        self.core.counters().out_of_order
     }
 
     fn named(&self, id: Option<&SessionId>) -> Result<(), SessionRefusal> {

@@ -29,6 +29,11 @@ impl Window {
         self.limit
     }
 
+    /// How much is under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.lock().under_way
+    }
+
     /// Waits for room for one more; `false` once the window is closed.
     pub(crate) fn enter(&self) -> bool {
         let full = |s: &mut WindowState| !s.closed && s.under_way >= self.limit;

@@ -375,26 +375,18 @@ impl Daemon {
             })
             .collect();
         let (outbox, replies) = self.post.figures();
-        let (core, overflows) = self.cart.counters();
-        let queue = |name: &str, bound: usize, dropped: u64| QueueFigures {
-            queue: name.into(),
-            depth: 0,
-            bound: bound as u64,
-            dropped,
+        let pictures = QueueFigures {
+            queue: "under-way".into(),
+            depth: self.window.under_way() as u64,
+            bound: self.window.limit() as u64,
+            dropped: self.undecided + self.cart.out_of_order(),
         };
-        let queues = [
-            replies,
-            queue("tracks", cartvision_core::MAX_TRACKS, core.tracks_refused),
-            queue("pictures-out-of-order", 0, core.out_of_order),
-            queue("questions", 16, core.questions_refused),
-            queue("basket-lines", cartvision_core::MAX_LINES, overflows),
-            queue("undecided-pictures", 0, self.undecided),
-        ];
+        let queues = [replies, pictures].into_iter().chain(self.cart.queues());
         self.post.set_telemetry(Telemetry {
             time: utc_now(),
             uptime_s: self.began.elapsed().as_secs(),
             cameras,
-            queues: queues.into_iter().collect(),
+            queues: queues.collect(),
             outbox,
             temperature_c: figures::temperature(),
             memory: figures::memory(),
