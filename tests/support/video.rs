@@ -1,0 +1,100 @@
+//! Videos made on the spot by `gst-launch-1.0`, with plugins of the base, good and libav sets.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::program::run;
+
+/// Runs a graph to its end; `graph` is as on `gst-launch-1.0`'s command line, paths must hold no blanks.
+///
+/// # Panics
+/// When it fails.
+pub fn make(graph: &str) {
+    let ran = run(Command::new("gst-launch-1.0").arg("-q").args(graph.split_whitespace()));
+    assert_eq!(ran.code, Some(0), "gst-launch-1.0 {graph}\n{}{}", ran.stdout, ran.stderr);
+}
+
+/// A copy of an H.264 mp4 with `filter` between decoder and encoder.
+///
+/// FFV1 loses nothing, so what is detected differs only by the filter; every frame keeps its time, rounded to
+/// Matroska's millisecond.
+pub fn filtered(original: &Path, filter: &str, copy: PathBuf) -> PathBuf {
+    make(&format!(
+        "filesrc location={} ! qtdemux ! h264parse ! avdec_h264 ! {filter} ! avenc_ffv1 ! matroskamux ! filesink location={}",
+        original.display(),
+        copy.display()
+    ));
+    copy
+}
+
+/// Left and right exchanged.
+pub const MIRRORED: &str = "videoflip method=horizontal-flip";
+
+/// Half as bright: each of R', G', B' times 0.5, as somebody would halve the numbers of a picture. In Y'CbCr that
+/// is luma halved from black up and both colour differences halved, which is what these two do. (`brightness`
+/// would subtract the same from everything and crush the shadows; a `compositor` over black gives the same picture
+/// but new frame times.)
+pub const DIMMED: &str = "videobalance contrast=0.5 saturation=0.5";
+
+/// The first `frames` frames of an H.264 mp4, as they are.
+pub fn beginning(original: &Path, frames: u32, copy: PathBuf) -> PathBuf {
+    make(&format!(
+        "filesrc location={} ! qtdemux ! h264parse ! identity eos-after={} ! mp4mux ! filesink location={}",
+        original.display(),
+        frames + 1,
+        copy.display()
+    ));
+    copy
+}
+
+/// So many frames of a moving ball at 5 a second; mov with its index in front.
+pub fn ball(frames: u32, size: (u32, u32), file: PathBuf) -> PathBuf {
+    make(&format!("{} ! jpegenc ! qtmux faststart=true ! filesink location={}", source(frames, size), file.display()));
+    file
+}
+
+/// The same as Theora in Ogg, which allows one recording to follow another in one file.
+pub fn ball_ogg(frames: u32, size: (u32, u32), file: PathBuf) -> PathBuf {
+    make(&format!("{} ! theoraenc ! oggmux ! filesink location={}", source(frames, size), file.display()));
+    file
+}
+
+/// The same as MPEG-4 in mp4, its index at the end or (`faststart`) in front.
+pub fn ball_mp4(frames: u32, faststart: bool, file: PathBuf) -> PathBuf {
+    let source = source(frames, (320, 240));
+    make(&format!("{source} ! avenc_mpeg4 ! mp4mux faststart={faststart} ! filesink location={}", file.display()));
+    file
+}
+
+fn source(frames: u32, (width, height): (u32, u32)) -> String {
+    format!("videotestsrc pattern=ball num-buffers={frames} ! video/x-raw,format=I420,width={width},height={height},framerate=5/1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Luma and chroma of a grey or coloured picture after [`DIMMED`].
+    fn dimmed(colour: u32) -> [u8; 3] {
+        let place = tempfile::tempdir().unwrap();
+        let raw = place.path().join("raw");
+        make(&format!(
+            "videotestsrc pattern=solid-color foreground-color={colour} num-buffers=1 ! video/x-raw,format=Y444,width=16,height=16,framerate=5/1 ! {DIMMED} ! filesink location={}",
+            raw.display()
+        ));
+        let bytes = std::fs::read(raw).unwrap();
+        [bytes[0], bytes[256], bytes[512]]
+    }
+
+    #[test]
+    fn dimming_halves_every_channel() {
+        // BT.601: white is (235, 128, 128); red (81, 90, 240); half of each from (16, 128, 128) on.
+        for (colour, expected) in
+            [(0xffff_ffff_u32, [125, 128, 128]), (0xff00_0000, [16, 128, 128]), (0xffff_0000, [48, 109, 184])]
+        {
+            let found = dimmed(colour);
+            let near = found.iter().zip(expected).all(|(f, e): (&u8, u8)| f.abs_diff(e) <= 2);
+            assert!(near, "{colour:#x}: {found:?}, expected {expected:?}");
+        }
+    }
+}
