@@ -1,6 +1,7 @@
 //! The broker: where it is ([`address`]), what waits for it ([`post`]), and the link to it ([`link`]).
 
 mod address;
+mod last_word;
 mod link;
 mod options;
 mod post;

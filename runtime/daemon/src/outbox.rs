@@ -27,6 +27,8 @@ struct Kept {
 pub(crate) struct Outbox {
     rows: VecDeque<Kept>,
     pending: usize,
+    /// How often delivered rows were made pending again.
+    asked_again: u64,
 }
 
 /// No row of this position is kept.
@@ -86,7 +88,13 @@ impl Outbox {
             self.pending += usize::from(!kept.pending);
             kept.pending = true;
         }
+        self.asked_again += 1;
         Ok(count)
+    }
+
+    /// Changes whenever delivered rows are pending again, so that whoever delivers starts over.
+    pub(crate) fn asked_again(&self) -> u64 {
+        self.asked_again
     }
 
     /// Where the row of this sequence lies, if not before the first.

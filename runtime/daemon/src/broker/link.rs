@@ -4,6 +4,9 @@
 //! depends on what rumqttc carries over a reconnect: it forgets unsent requests when the broker lost the session,
 //! and a packet id collision would block it for good (its issues 1014 and 1056).
 //!
+//! Another client with this cart's name is noticed by the disconnect reason 0x8E, and by brokers that give no
+//! reason (mosquitto up to 2.0.11 at least) by what is kept as our state: [`LastWord`].
+//!
 //! A row is delivered when the PUBACK of its packet says 0x00. Packet ids are matched by order: rumqttc reports
 //! `Outgoing::Publish(id)` for each publish in the order in which they were handed in.
 
@@ -26,13 +29,16 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use super::last_word::LastWord;
 use super::options::{Identity, MAX_IN_FLIGHT};
 use super::post::{Post, ResponseAddress};
 use super::{BrokerError, BrokerFact, Taking};
 use crate::commands::Incoming;
 use crate::facts::Fact;
 
-/// Event rows on their way at once; below [`MAX_IN_FLIGHT`], so that a state or a reply always gets through.
+/// Event rows on their way at once; below [`MAX_IN_FLIGHT`], so that a state or a reply always gets through. Only
+/// one until the broker has taken one, and again after it did not: a subscriber who comes while several are on
+/// their way would get the later ones first.
 const MAX_ROWS: usize = MAX_IN_FLIGHT as usize / 2;
 /// Requests that rumqttc may hold.
 const MAX_REQUESTS: usize = 16;
@@ -93,6 +99,10 @@ impl Link {
     }
 }
 
+/// Another client speaks in our name.
+#[derive(Debug, PartialEq)]
+struct Replaced;
+
 /// How a connection ended.
 enum Ended {
     /// As it was asked to.
@@ -103,9 +113,10 @@ enum Ended {
 
 async fn connect_forever(identity: &Identity, post: &Post, facts: &SyncSender<Fact>, stop: &Stop) {
     let mut pause = FIRST_PAUSE;
+    let last_word = LastWord::default();
     loop {
         let mut was_connected = false;
-        let connection = Connection::new(identity, post, facts, stop);
+        let connection = Connection::new(identity, post, facts, stop, &last_word);
         let ended = match connection.options() {
             Ok(options) => {
                 let (client, events) = AsyncClient::new(options, MAX_REQUESTS);
@@ -144,6 +155,7 @@ async fn connect_forever(identity: &Identity, post: &Post, facts: &SyncSender<Fa
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Purpose {
     Event(Sequence),
+    State,
     Farewell,
     Other,
 }
@@ -151,6 +163,8 @@ enum Purpose {
 /// Publishes on their way.
 #[derive(Debug, Default)]
 struct OnTheWay {
+    /// Subscriptions.
+    confirmed: usize,
     connected: bool,
     /// Handed to rumqttc, packet id not known yet.
     handed_in: VecDeque<Purpose>,
@@ -168,14 +182,21 @@ struct Connection<'a> {
     post: &'a Post,
     facts: &'a SyncSender<Fact>,
     stop: &'a Stop,
+    last_word: &'a LastWord,
     id: ConnectionId,
     on_the_way: RefCell<OnTheWay>,
 }
 
 impl<'a> Connection<'a> {
-    fn new(identity: &'a Identity, post: &'a Post, facts: &'a SyncSender<Fact>, stop: &'a Stop) -> Self {
+    fn new(
+        identity: &'a Identity,
+        post: &'a Post,
+        facts: &'a SyncSender<Fact>,
+        stop: &'a Stop,
+        last_word: &'a LastWord,
+    ) -> Self {
         let id = ConnectionId(Uuid::now_v7());
-        Self { identity, post, facts, stop, id, on_the_way: RefCell::default() }
+        Self { identity, post, facts, stop, last_word, id, on_the_way: RefCell::default() }
     }
 
     fn options(&self) -> Result<rumqttc::v5::MqttOptions, BrokerError> {
@@ -199,7 +220,17 @@ impl<'a> Connection<'a> {
     async fn listen(&self, client: &AsyncClient, mut events: EventLoop) -> Ended {
         loop {
             match events.poll().await {
-                Ok(Event::Incoming(packet)) => self.came(client, packet),
+                Ok(Event::Incoming(packet)) => {
+                    if self.came(client, packet) == Some(Replaced) {
+                        // Without a goodbye the broker would publish our will.
+                        _ = client.try_disconnect();
+                        while !matches!(
+                            events.poll().await,
+                            Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)
+                        ) {}
+                        return Ended::TakenOver;
+                    }
+                }
                 Ok(Event::Outgoing(Outgoing::Publish(id))) => self.went(id),
                 Ok(Event::Outgoing(_)) => {}
                 Err(ConnectionError::MqttState(StateError::ServerDisconnect {
@@ -212,21 +243,33 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn came(&self, client: &AsyncClient, packet: Packet) {
+    fn came(&self, client: &AsyncClient, packet: Packet) -> Option<Replaced> {
+        let root = &self.identity.root;
         match packet {
+            // The first requests of this connection: the queue is empty. The state first, so that what is kept
+            // is here before the second is confirmed and we begin to speak.
             Packet::ConnAck(_) => {
-                // The first request of this connection: the queue is empty.
-                _ = client.try_subscribe(self.identity.root.commands_filter(), QoS::AtLeastOnce);
+                _ = client.try_subscribe(root.state(), QoS::AtMostOnce);
+                _ = client.try_subscribe(root.commands_filter(), QoS::AtLeastOnce);
             }
             Packet::SubAck(_) => {
-                self.on_the_way.borrow_mut().connected = true;
-                self.post.wake.notify_one();
-                self.tell(BrokerFact::Connected);
+                let mut way = self.on_the_way.borrow_mut();
+                way.confirmed += 1;
+                if way.confirmed == 2 {
+                    way.connected = true;
+                    self.post.wake.notify_one();
+                    self.tell(BrokerFact::Connected);
+                }
             }
             Packet::PubAck(ack) => self.acknowledged(ack.pkid, ack.reason),
+            Packet::Publish(publish) if publish.topic == root.state().as_bytes() => {
+                let kept: State = serde_json::from_slice(&publish.payload).ok()?;
+                return self.last_word.is_answered_by(&kept, self.id).then_some(Replaced);
+            }
             Packet::Publish(publish) => self.asked(publish),
             _ => {}
         }
+        None
     }
 
     /// rumqttc has sent the publish that was handed in first.
@@ -271,6 +314,7 @@ impl<'a> Connection<'a> {
                 }
                 self.post.wake_waiters();
             }
+            Some(Purpose::State) => self.last_word.set(self.id),
             Some(Purpose::Farewell) => way.farewell_acknowledged = true,
             Some(Purpose::Other) | None => {}
         }
@@ -306,8 +350,14 @@ impl<'a> Connection<'a> {
     async fn speak(&self, client: &AsyncClient) -> Ended {
         let (mut state_seen, mut basket_seen) = (0, 0);
         let mut cursor = None;
+        let mut asked_again = self.post.lock().outbox.asked_again();
         let mut farewell_sent = false;
         loop {
+            let asked = self.post.lock().outbox.asked_again();
+            if std::mem::replace(&mut asked_again, asked) != asked {
+                // From the oldest on, once what is on its way has arrived.
+                self.on_the_way.borrow_mut().retry_at.get_or_insert(Instant::now());
+            }
             let may_speak = self.on_the_way.borrow().connected && !farewell_sent;
             if may_speak
                 && let Err(e) =
@@ -337,7 +387,11 @@ impl<'a> Connection<'a> {
                     }
                     if now < by { by } else { by + FAREWELL }
                 }
-                None => self.on_the_way.borrow().retry_at.unwrap_or(now + LONGEST_PAUSE),
+                None => {
+                    let way = self.on_the_way.borrow();
+                    // Each acknowledgement of a row wakes us.
+                    way.retry_at.filter(|_| way.rows == 0).unwrap_or(now + LONGEST_PAUSE)
+                }
             };
             _ = timeout(wake_at.saturating_duration_since(now), self.post.wake.notified()).await;
             let mut way = self.on_the_way.borrow_mut();
@@ -360,7 +414,7 @@ impl<'a> Connection<'a> {
         let state = self.post.lock().state_since(state_seen);
         if let Some(state) = state {
             let json = serde_json::to_vec(&self.named(&state)).unwrap_or_default();
-            self.publish(client, root.state(), true, json, JSON, None, Purpose::Other).await?;
+            self.publish(client, root.state(), true, json, JSON, None, Purpose::State).await?;
         }
         loop {
             let Some((to, reply)) = self.post.lock().take_reply() else { break };
@@ -370,7 +424,8 @@ impl<'a> Connection<'a> {
         loop {
             let row = {
                 let way = self.on_the_way.borrow();
-                let waits = way.retry_at.is_some() || way.rows >= MAX_ROWS;
+                let limit = if way.taking == Some(Taking::Fine) { MAX_ROWS } else { 1 };
+                let waits = way.retry_at.is_some() || way.rows >= limit;
                 if waits { None } else { self.post.lock().outbox.next_after(*cursor).cloned() }
             };
             let Some(row) = row else { break };
