@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
 use super::BrokerError;
 
 /// The environment variable that holds the password.
@@ -85,8 +88,8 @@ impl fmt::Display for Address {
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
     pub(crate) password: Option<String>,
-    /// PEM of the authority that signed the broker's certificate; `None`: the system's authorities.
-    pub(crate) ca: Option<Vec<u8>>,
+    /// The authority that signed the broker's certificate; `None`: the system's authorities.
+    pub(crate) ca: Option<Vec<CertificateDer<'static>>>,
 }
 
 impl fmt::Debug for Credentials {
@@ -101,10 +104,9 @@ impl fmt::Debug for Credentials {
 impl Credentials {
     /// Reads them: the password from the file, else from the environment.
     pub(crate) fn read(ca: Option<&Path>, password_file: Option<&Path>) -> Result<Self, BrokerError> {
-        let error = |file: &Path, e: std::io::Error| BrokerError::File {
-            file: file.display().to_string(),
-            reason: e.to_string(),
-        };
+        let failed =
+            |file: &Path, reason: String| BrokerError::File { file: file.display().to_string(), reason };
+        let error = |file: &Path, e: std::io::Error| failed(file, e.to_string());
         let password = match password_file {
             Some(file) => {
                 let text = std::fs::read_to_string(file).map_err(|e| error(file, e))?;
@@ -112,8 +114,17 @@ impl Credentials {
             }
             None => std::env::var(PASSWORD).ok().filter(|p| !p.is_empty()),
         };
-        let ca = ca.map(|file| std::fs::read(file).map_err(|e| error(file, e))).transpose()?;
-        Ok(Self { password, ca })
+        let certificates = |file: &Path| {
+            let pem = std::fs::read(file).map_err(|e| error(file, e))?;
+            let read: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+                .collect::<Result<_, _>>()
+                .map_err(|e| failed(file, format!("is no PEM: {e}")))?;
+            match read.is_empty() {
+                true => Err(failed(file, "holds no certificate in PEM".to_owned())),
+                false => Ok(read),
+            }
+        };
+        Ok(Self { password, ca: ca.map(certificates).transpose()? })
     }
 }
 

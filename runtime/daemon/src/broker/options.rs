@@ -10,8 +10,6 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, LastWillProperties};
 use rumqttc::{TlsConfiguration, Transport};
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::{Address, BrokerError, Credentials};
@@ -74,14 +72,9 @@ impl Identity {
         let failed = |reason: String| BrokerError::Tls { address: self.address.to_string(), reason };
         let mut roots = RootCertStore::empty();
         match &self.credentials.ca {
-            Some(pem) => {
-                for certificate in CertificateDer::pem_slice_iter(pem) {
-                    let certificate =
-                        certificate.map_err(|e| failed(format!("the CA file is no PEM: {e}")))?;
-                    roots.add(certificate).map_err(|e| failed(format!("the CA file: {e}")))?;
-                }
-                if roots.is_empty() {
-                    return Err(failed("the CA file holds no certificate".to_owned()));
+            Some(authority) => {
+                for certificate in authority {
+                    roots.add(certificate.clone()).map_err(|e| failed(format!("the CA file: {e}")))?;
                 }
             }
             None => {
