@@ -172,15 +172,21 @@ impl Config {
     /// Reads and checks the file.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(file).map_err(|e| {
-            Failure::usage(format_args!("{}: cannot read the configuration: {e}", file.display()))
+            Failure::usage(format_args!(
+                "{}: cannot read the configuration: {e}; `cartvisiond check --print-reference` prints one to begin with",
+                file.display()
+            ))
         })?;
         Self::parse(&text, file)
     }
 
     fn parse(text: &str, file: &Path) -> Result<Self, Failure> {
         let at = |what: &dyn std::fmt::Display| Failure::usage(format_args!("{}: {what}", file.display()));
+        let malformed = |e: toml::de::Error| {
+            at(&format_args!("{}; see `cartvisiond check --print-reference`", e.to_string().trim_end()))
+        };
         let mut unknown = Vec::new();
-        let deserializer = toml::Deserializer::parse(text).map_err(|e| at(&e.to_string().trim_end()))?;
+        let deserializer = toml::Deserializer::parse(text).map_err(malformed)?;
         let read: Result<File, _> =
             serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()));
         // A misspelt key is often the reason why a required one is missing: tell of it first.
@@ -190,7 +196,7 @@ impl Config {
                 nearest(key)
             )));
         }
-        let read = read.map_err(|e| at(&e.to_string().trim_end()))?;
+        let read = read.map_err(malformed)?;
 
         let given = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.clone());
         let address = Address::parse(&read.broker.url).map_err(|e| at(&e))?;

@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use cartvision_core::{MAX_CAMERAS, MAX_EFFECTS, MediaTime, Session, Settings, Zone};
-use cartvision_engines::{Bundle, Runtime};
+use cartvision_engines::{Bundle, BundleError, Runtime};
 use cartvision_pipelines::{self as pipelines, CameraSettings, FrameSet, Pace, Source};
 use cartvision_wire::{CameraName, Clock, ConnectionId, ExitCode, Measure, Root, State, Status, Summary};
 use sha2::{Digest as _, Sha256};
@@ -218,7 +218,9 @@ impl Sinks {
             Some(path) => {
                 let name = path.display().to_string();
                 let file = std::fs::File::create(path).map_err(|e| {
-                    Failure::environment(format_args!("{name}: cannot write the events: {e}"))
+                    Failure::environment(format_args!(
+                        "{name}: cannot write the events: {e}; name a file in a directory that can be written with --events"
+                    ))
                 })?;
                 Some((name, Box::new(file) as Box<dyn Write>))
             }
@@ -259,7 +261,9 @@ impl Sinks {
                 // Line by line, so that what is there is whole whatever happens next.
                 let line = format!("{}\n", row.json);
                 file.write_all(line.as_bytes()).and_then(|()| file.flush()).map_err(|e| {
-                    Failure::environment(format_args!("{name}: cannot write the events: {e}"))
+                    Failure::environment(format_args!(
+                        "{name}: cannot write the events: {e}; those before are whole: make room, or open what reads them, and run it again"
+                    ))
                 })?;
             }
         }
@@ -347,8 +351,14 @@ fn recording(
 }
 
 /// A bundle's error: a wrong bundle is wrong input; a disk that fails is the environment.
-pub(crate) fn bundle_failure(e: cartvision_engines::BundleError) -> Failure {
-    if e.is_environment() { Failure::environment(e) } else { Failure::usage(e) }
+pub(crate) fn bundle_failure(e: BundleError) -> Failure {
+    match e {
+        e if e.is_environment() => Failure::environment(e),
+        e @ BundleError::Malformed { .. } => {
+            Failure::usage(format_args!("{e}; make the bundle again with `cartlab bundle`"))
+        }
+        e => Failure::usage(e),
+    }
 }
 
 /// A recording that cannot be opened is wrong input.

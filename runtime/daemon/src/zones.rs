@@ -27,8 +27,12 @@ pub(crate) fn zone(camera: &CameraName, corners: &[[f32; 2]], file: &Path) -> Re
 
 /// One zone for each camera, from the file; the whole picture for a camera that it does not name.
 pub(crate) fn read(file: &Path, cameras: &[CameraName]) -> Result<Vec<Zone>, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| Failure::usage(format_args!("{}: cannot read the zones: {e}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|e| {
+        Failure::usage(format_args!(
+            "{}: cannot read the zones: {e}; give an existing file with --zones",
+            file.display()
+        ))
+    })?;
     let zones: ZonesFile = toml::from_str(&text).map_err(|e| {
         Failure::usage(format_args!(
             "{}: {}; write one line for each camera, like\n[zones]\nrim-left = [[0.1, 0.2], [0.9, 0.2], [0.5, 0.9]]",
