@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cartvision_tests::input::{Real, tiny_bundle};
 use cartvision_tests::log::{EventLog, expect_valid, kind, lines, validator};
 use cartvision_tests::program::{Ran, Running, cartvisiond, run, wait_until};
-use cartvision_tests::video::{self, DIMMED, MIRRORED};
+use cartvision_tests::video::{self, DIMMED, Index, MIRRORED};
 use cartvision_wire::{UtcTime, schema};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -81,7 +81,8 @@ fn check_summary(ran: &Ran, log: &EventLog, streams: usize) {
 
 /// The moments of what was added and removed, the same within a frame.
 fn same_acts(a: &EventLog, b: &EventLog) -> bool {
-    let near = |((kind, at), (other, then)): (&(&str, u64), &(&str, u64))| kind == other && at.abs_diff(*then) <= 34;
+    let near =
+        |((kind, at), (other, then)): (&(&str, u64), &(&str, u64))| kind == other && at.abs_diff(*then) <= 34;
     a.acts().len() == b.acts().len() && a.acts().iter().zip(&b.acts()).all(near)
 }
 
@@ -161,9 +162,10 @@ fn a_zone_says_what_counts() {
     let (right, others): (Vec<&str>, Vec<&str>) =
         truth.lines().partition(|l| l.contains(r#""where":"right""#));
     assert_eq!((right.len(), others.len()), (2, 6));
-    for (name, zone, expected) in
-        [("others", "[[0, 0], [0.6, 0], [0.6, 1], [0, 1]]", others), ("right", "[[0.6, 0], [1, 0], [1, 1], [0.6, 1]]", right)]
-    {
+    for (name, zone, expected) in [
+        ("others", "[[0, 0], [0.6, 0], [0.6, 1], [0, 1]]", others),
+        ("right", "[[0.6, 0], [1, 0], [1, 1], [0.6, 1]]", right),
+    ] {
         let (zones, truth) = (bench.at(&format!("{name}.toml")), bench.at(&format!("{name}.jsonl")));
         fs::write(&zones, format!("[zones]\nrim = {zone}\n")).unwrap();
         fs::write(&truth, expected.join("\n")).unwrap();
@@ -196,9 +198,10 @@ fn the_start_time_shifts_every_moment() {
 #[test]
 fn sigterm_ends_a_replay_with_whole_lines() {
     let bench = Bench::tiny();
-    let clip = video::ball(1500, (64, 48), bench.at("clip.mov"));
+    let clip = video::ball(1500, Index::Front, bench.at("clip.mov"));
     let file = bench.at("events.jsonl");
-    let mut replay = Running::start(bench.replay(&[("rim", &clip)], &["--realtime"]).arg("--events").arg(&file));
+    let mut replay =
+        Running::start(bench.replay(&[("rim", &clip)], &["--realtime"]).arg("--events").arg(&file));
     let text = || fs::read_to_string(&file).unwrap_or_default();
     wait_until(|| (text().lines().count() >= 2).then_some(()), || "the session has started".to_owned());
     assert_eq!(replay.ended(), None);

@@ -147,7 +147,8 @@ impl Mosquitto {
         let file = place.path().join("mosquitto.conf");
         fs::write(&file, text).unwrap();
         // Debian keeps it out of a plain user's path.
-        let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].into_iter().find(|p| Path::new(p).exists());
+        let program =
+            ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].into_iter().find(|p| Path::new(p).exists());
         Running::start(Command::new(program.unwrap_or("mosquitto")).arg("-c").arg(file))
     }
 
@@ -195,7 +196,9 @@ pub fn certify(place: &Path) {
     fs::write(place.join("ca.cnf"), format!("{request}{authority}")).unwrap();
     fs::write(place.join("broker.cnf"), format!("{request}{broker}")).unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!("req -x509 {key} -days 2 -config ca.cnf -extensions extensions -keyout ca.key -out ca.pem"));
+    openssl(&format!(
+        "req -x509 {key} -days 2 -config ca.cnf -extensions extensions -keyout ca.key -out ca.pem"
+    ));
     openssl(&format!("req {key} -config broker.cnf -keyout broker.key -out broker.csr"));
     openssl(
         "x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile broker.cnf -extensions extensions -out broker.pem",

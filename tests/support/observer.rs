@@ -82,7 +82,9 @@ impl Observer {
         let (ear, speaker) = (heard.clone(), client.clone());
         thread::spawn(move || listen(connection, &speaker, &filter, &ear));
         let observer = Self { client, heard, root, asked: AtomicUsize::new(0) };
-        observer.wait("the observer's subscription", |_| observer.heard.subscribed.load(Ordering::SeqCst).then_some(()));
+        observer.wait("the observer's subscription", |_| {
+            observer.heard.subscribed.load(Ordering::SeqCst).then_some(())
+        });
         observer
     }
 
@@ -118,9 +120,7 @@ impl Observer {
 
     /// Waits for a message on a topic of which `fits` holds.
     pub fn wait_on(&self, topic: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Message {
-        self.wait(what, |messages| {
-            messages.iter().find(|m| m.topic == topic && fits(&m.json())).cloned()
-        })
+        self.wait(what, |messages| messages.iter().find(|m| m.topic == topic && fits(&m.json())).cloned())
     }
 
     /// Waits for a state of that status (and of `fits`).
@@ -154,7 +154,9 @@ impl Observer {
     /// # Panics
     /// When the client has ended.
     pub fn publish(&self, topic: &str, payload: &str, retain: bool, properties: PublishProperties) {
-        self.client.publish_with_properties(topic, QoS::AtLeastOnce, retain, payload.to_owned(), properties).unwrap();
+        self.client
+            .publish_with_properties(topic, QoS::AtLeastOnce, retain, payload.to_owned(), properties)
+            .unwrap();
     }
 
     /// Sends a command with a payload as it is, and waits for the answer.

@@ -31,11 +31,7 @@ pub fn path(name: &str) -> PathBuf {
     for source in sources.replace("\\ ", "\0").split_whitespace() {
         let source = PathBuf::from(source.replace('\0', " "));
         if modified(&source).is_some_and(|changed| changed > built) {
-            panic!(
-                "{} is older than {}; run `make build` first",
-                program.display(),
-                source.display()
-            );
+            panic!("{} is older than {}; run `make build` first", program.display(), source.display());
         }
     }
     program

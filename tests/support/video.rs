@@ -47,27 +47,39 @@ pub fn beginning(original: &Path, frames: u32, copy: PathBuf) -> PathBuf {
     copy
 }
 
-/// So many frames of a moving ball at 5 a second; mov with its index in front.
-pub fn ball(frames: u32, size: (u32, u32), file: PathBuf) -> PathBuf {
-    make(&format!("{} ! jpegenc ! qtmux faststart=true ! filesink location={}", source(frames, size), file.display()));
+/// Where an mp4 or mov has its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// Before the pictures, for players that begin before they have the whole file ("faststart").
+    Front,
+    /// After the pictures, as a camera writes it.
+    End,
+}
+
+/// So many frames of a moving ball at 5 a second, as Motion JPEG in mov (an mp4 in all but name).
+pub fn ball(frames: u32, index: Index, file: PathBuf) -> PathBuf {
+    let (source, front) = (source(frames, (64, 48)), index == Index::Front);
+    make(&format!("{source} ! jpegenc ! qtmux faststart={front} ! filesink location={}", file.display()));
     file
 }
 
-/// The same as Theora in Ogg, which allows one recording to follow another in one file.
+/// The same as Theora in Ogg, where one recording may follow another in one file.
 pub fn ball_ogg(frames: u32, size: (u32, u32), file: PathBuf) -> PathBuf {
     make(&format!("{} ! theoraenc ! oggmux ! filesink location={}", source(frames, size), file.display()));
     file
 }
 
-/// The same as MPEG-4 in mp4, its index at the end or (`faststart`) in front.
-pub fn ball_mp4(frames: u32, faststart: bool, file: PathBuf) -> PathBuf {
-    let source = source(frames, (320, 240));
-    make(&format!("{source} ! avenc_mpeg4 ! mp4mux faststart={faststart} ! filesink location={}", file.display()));
-    file
+/// The file's first 7 tenths.
+pub fn cut_off(file: &Path, part: PathBuf) -> PathBuf {
+    let whole = std::fs::read(file).unwrap();
+    std::fs::write(&part, &whole[..whole.len() * 7 / 10]).unwrap();
+    part
 }
 
 fn source(frames: u32, (width, height): (u32, u32)) -> String {
-    format!("videotestsrc pattern=ball num-buffers={frames} ! video/x-raw,format=I420,width={width},height={height},framerate=5/1")
+    format!(
+        "videotestsrc pattern=ball num-buffers={frames} ! video/x-raw,format=I420,width={width},height={height},framerate=5/1"
+    )
 }
 
 #[cfg(test)]
