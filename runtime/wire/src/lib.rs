@@ -7,6 +7,7 @@
 //! may be sent (the daemon's), and what a decision is (the core's).
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod basket;
 pub mod bounded;
 pub mod command;
@@ -24,6 +25,8 @@ pub mod time;
 pub mod topic;
 pub mod unit;
 
+pub use address::{Address, AddressError};
+pub use address::{Address, AddressError};
 pub use basket::{Basket, BasketLine};
 pub use bounded::{List, Text};
 pub use command::{Command, CommandError, CommandName, Request};
