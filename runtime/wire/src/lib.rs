@@ -26,7 +26,6 @@ pub mod topic;
 pub mod unit;
 
 pub use address::{Address, AddressError};
-pub use address::{Address, AddressError};
 pub use basket::{Basket, BasketLine};
 pub use bounded::{List, Text};
 pub use command::{Command, CommandError, CommandName, Request};
