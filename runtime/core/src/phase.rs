@@ -2,7 +2,7 @@
 
 use crate::act::Change;
 use crate::evidence::{Evidence, Passage};
-use crate::geometry::BBox;
+use crate::geometry::{BBox, Point};
 use crate::settings::Settings;
 use crate::time::{MediaTime, Span};
 use crate::tracker::{Track, TrackId};
@@ -55,6 +55,8 @@ pub(crate) struct Loose {
     /// The box with which this phase began.
     first: BBox,
     was_outside: bool,
+    /// The way from its first box to the next leads in over the zone's edge.
+    leads_in: bool,
     seen: Seen,
 }
 
@@ -91,7 +93,7 @@ enum Sight {
 
 impl Phase {
     pub(crate) fn loose(bbox: BBox, was_outside: bool) -> Self {
-        Self::Loose(Loose { first: bbox, was_outside, seen: Seen::default() })
+        Self::Loose(Loose { first: bbox, was_outside, leads_in: false, seen: Seen::default() })
     }
 
     fn resting(bbox: BBox) -> Self {
@@ -155,6 +157,7 @@ impl Scene<'_> {
         if sight == Sight::Unseen {
             return (Phase::Loose(was), None);
         }
+        let was = Loose { leads_in: was.leads_in || self.led_in(track, &was), ..was };
         if !self.zone.contains(track.bbox.centre()) {
             return (Phase::Loose(Loose { was_outside: true, seen, ..was }), None);
         }
@@ -168,7 +171,7 @@ impl Scene<'_> {
         let passage = match () {
             () if was.was_outside => Passage::Seen,
             () if travel < UNMOVED => Passage::InPlace,
-            () if at_border(&was.first) => Passage::AtEdge,
+            () if was.leads_in || at_border(&was.first) => Passage::AtEdge,
             () => Passage::Inside,
         };
         let added = self.suggest(track, Change::Added, moment, passage, travel, seen);
@@ -258,6 +261,17 @@ impl Scene<'_> {
     /// Whether a lost item was at the picture's border, or on its way out of the zone.
     fn leads_out(&self, track: &Track) -> bool {
         at_border(&track.bbox) || !self.zone.contains(track.heading(AHEAD_S))
+    }
+
+    /// The same of one just found, on its second sighting: whether it was on its way in.
+    fn led_in(&self, track: &Track, was: &Loose) -> bool {
+        let dt = self.at.since(track.born).as_seconds();
+        if was.seen.pictures != 1 || dt > AHEAD_S {
+            return false;
+        }
+        let (a, b) = (was.first.centre(), track.bbox.centre());
+        let back = |a: f32, b: f32| a + (a - b) * (AHEAD_S / dt);
+        !self.zone.contains(Point { x: back(a.x, b.x), y: back(a.y, b.y) })
     }
 
     fn suggest(

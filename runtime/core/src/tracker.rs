@@ -28,12 +28,20 @@ const SAME_THING: f32 = 0.7;
 /// Least overlap in the first stage (sure detections), and in the second (faint ones).
 const FIRST_OVERLAP: f32 = 0.2;
 const SECOND_OVERLAP: f32 = 0.4;
-/// What a class other than the track's favourite costs, in overlap.
-const OTHER_CLASS: f32 = 0.1;
+/// What a class other than the track's favourite costs, in overlap. It tells who gets a detection that two
+/// tracks claim (an item is laid on another); alone, it keeps nobody from one.
+const OTHER_CLASS: f32 = 0.45;
+/// The cost of a track and a detection that overlap too little: more than leaving both alone.
+const NEVER: f32 = 4.0;
 /// A faint detection continues a track that was seen this recently.
 const RECENT: Span = Span::from_ms(400);
-/// A box jumps at most this many of its sizes between two sightings, and its sides change by this factor.
+/// Between two sightings a box jumps at most this many of its sizes, or this many a second (so fast does a hand
+/// carry an item; it counts where pictures are rare). A change of class takes some of that, and an item that
+/// rests does not change its class.
 const JUMP: f32 = 1.2;
+const JUMP_SPEED: f32 = 9.0;
+const JUMP_OTHER_CLASS: f32 = 0.5;
+/// The factor by which a jumping box's sides change at most.
 const JUMP_SIZE: f32 = 2.0;
 /// An item whose box overlaps its earlier one this much is still.
 const STILL: f32 = 0.8;
@@ -106,12 +114,38 @@ impl Track {
         }
     }
 
-    /// Where to look for it: a resting item that is not seen is where it was.
-    fn expected(&self) -> BBox {
+    /// How well a box fits to where it should be: where its motion leads. One that rests may also be at its
+    /// place, and nowhere else once it has been unseen for a while.
+    fn overlap(&self, at: MediaTime, bbox: &BBox) -> f32 {
+        let moving = self.motion.bbox().iou(bbox);
         match self.phase {
-            Phase::Resting(ref r) if self.missed() > 1 => r.place,
-            _ => self.motion.bbox(),
+            Phase::Resting(ref r) if self.is_recent(at) => moving.max(r.place.iou(bbox)),
+            Phase::Resting(ref r) => r.place.iou(bbox),
+            _ => moving,
         }
+    }
+
+    /// How far it would have jumped, in its sizes, if it were that detection; `None` if it cannot be.
+    fn jump(&self, at: MediaTime, d: &Detection) -> Option<f32> {
+        let same = self.votes.top().is_some_and(|f| f.item == d.class);
+        let unseen = at.since(self.last_seen).min(RECENT).as_seconds();
+        let most = match (self.rests(), same) {
+            (true, true) => JUMP,
+            (true, false) => return None,
+            (false, true) => JUMP.max(JUMP_SPEED * unseen),
+            (false, false) => JUMP.max(JUMP_SPEED * unseen) - JUMP_OTHER_CLASS,
+        };
+        // From where it was, or from where it was on its way to.
+        let distances = [self.bbox, self.motion.bbox()].map(|from| distance(&from, &d.bbox));
+        distances.into_iter().flatten().filter(|far| *far <= most).reduce(f32::min)
+    }
+
+    fn rests(&self) -> bool {
+        matches!(self.phase, Phase::Resting(_))
+    }
+
+    fn is_recent(&self, at: MediaTime) -> bool {
+        at.since(self.last_seen) <= RECENT || self.missed <= 1
     }
 
     /// Where its centre will be in `seconds`.
@@ -181,9 +215,7 @@ impl Tracker {
 
         let sure = |d: &Detection| d.score >= settings.high_score;
         self.associate(at, &mut things, &doubles, sure, |_| true, FIRST_OVERLAP);
-        let recent = |t: &Track| {
-            matches!(t.phase, Phase::Resting(_)) || at.since(t.last_seen) <= RECENT || t.missed() <= 1
-        };
+        let recent = |t: &Track| t.rests() || t.is_recent(at);
         self.associate(at, &mut things, &doubles, |d| !sure(d), recent, SECOND_OVERLAP);
         self.follow_jumps(at, &mut things, &doubles, settings);
         self.bear(at, &things, &doubles, settings);
@@ -209,29 +241,29 @@ impl Tracker {
         if rows.is_empty() || columns.is_empty() {
             return;
         }
-        let limit = 1.0 - least_overlap;
-        let mut costs: Costs = [[0.0; MAX_DETECTIONS]; MAX_TRACKS];
+        let mut costs: Costs = [[NEVER; MAX_DETECTIONS]; MAX_TRACKS];
         for (r, t) in rows.iter().enumerate() {
             let track = &self.tracks[*t];
-            let (expected, favourite) = (track.expected(), track.votes.top());
+            let favourite = track.votes.top();
             for (c, d) in columns.iter().enumerate() {
                 let d = things[*d].0;
-                let other = favourite.is_some_and(|f| f.item != d.class);
-                costs[r][c] = 1.0 - expected.iou(&d.bbox) + if other { OTHER_CLASS } else { 0.0 };
+                let overlap = track.overlap(at, &d.bbox);
+                if overlap > least_overlap {
+                    let other = favourite.is_some_and(|f| f.item != d.class);
+                    costs[r][c] = 1.0 - overlap + if other { OTHER_CLASS } else { 0.0 };
+                }
             }
         }
-        let given = assign(&costs, rows.len(), columns.len(), limit);
+        let given = assign(&costs, rows.len(), columns.len(), 1.0 + OTHER_CLASS);
         for (r, t) in rows.iter().enumerate() {
-            if let Some(c) = given[r]
-                && costs[r][c] < limit
-            {
+            if let Some(c) = given[r] {
                 self.give(at, *t, columns[c], things, doubles);
             }
         }
     }
 
-    /// What moved so fast (or was seen so rarely) that its boxes do not overlap: the nearest sure detection of
-    /// the same class and about the same size, within about a box's size.
+    /// What moved so fast (or was seen so rarely) that its boxes do not overlap gets the nearest sure detection
+    /// of about its size.
     fn follow_jumps(
         &mut self,
         at: MediaTime,
@@ -242,16 +274,14 @@ impl Tracker {
         loop {
             let mut nearest: Option<(f32, usize, usize)> = None;
             for (t, track) in self.tracks.iter().enumerate() {
-                let patience = if matches!(track.phase, Phase::Resting(_)) { RECENT } else { settings.away };
+                let patience = if track.rests() { RECENT } else { settings.away };
                 if track.last_seen == at || (at.since(track.last_seen) > patience && track.missed() > 1) {
                     continue;
                 }
                 for (d, (thing, taken)) in things.iter().enumerate() {
-                    let same = track.votes.top().is_some_and(|f| f.item == thing.class);
-                    if *taken || !same || thing.score < settings.birth_score {
-                        continue;
-                    }
-                    if let Some(jump) = jump(&track.bbox, &thing.bbox)
+                    if !*taken
+                        && thing.score >= settings.birth_score
+                        && let Some(jump) = track.jump(at, thing)
                         && nearest.is_none_or(|(least, ..)| jump < least)
                     {
                         nearest = Some((jump, t, d));
@@ -327,8 +357,8 @@ fn vote(track: &mut Track, d: &Detection, thing: usize, doubles: &[(usize, Class
     }
 }
 
-/// How far a box jumped, in its sizes; `None` if too far or if its size changed too much.
-fn jump(from: &BBox, to: &BBox) -> Option<f32> {
+/// How far one box is from another, in their sizes; `None` if those differ too much.
+fn distance(from: &BBox, to: &BBox) -> Option<f32> {
     let ratio = |a: f32, b: f32| if a > b { a / b } else { b / a };
     let (w, h) = (from.width().max(to.width()), from.height().max(to.height()));
     let sizes_fit = ratio(from.width(), to.width()) <= JUMP_SIZE
@@ -337,6 +367,5 @@ fn jump(from: &BBox, to: &BBox) -> Option<f32> {
         && h > 0.0;
     let (a, b) = (from.centre(), to.centre());
     let (x, y) = ((b.x - a.x) / w, (b.y - a.y) / h);
-    let far = libm::sqrtf(x * x + y * y);
-    (sizes_fit && far <= JUMP).then_some(far)
+    sizes_fit.then(|| libm::sqrtf(x * x + y * y))
 }
