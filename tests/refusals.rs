@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cartvision_tests::input::{PATTERN, camera, configuration, tiny_bundle, tiny_model};
+use cartvision_tests::input::{PATTERN, Real, camera, configuration, tiny_bundle, tiny_model};
 use cartvision_tests::log::EventLog;
 use cartvision_tests::mosquitto::{Door, Mosquitto, PASSWORD, certify, closed_port};
 use cartvision_tests::program::{cartlab, cartvisiond, run};
@@ -158,6 +158,20 @@ fn recordings_that_go_wrong_on_the_way() {
         table.case(name, command, 3, what, next);
         let log = EventLog::from_lines(&fs::read_to_string(events).unwrap());
         assert_eq!(log.kinds()[..2], ["log.opened", "session.started"], "{name}");
+    }
+}
+
+/// The real clip cut off, whichever way it was written.
+#[test]
+fn a_real_recording_cut_off() {
+    let Some(real) = Real::find() else { return };
+    let bench = Bench::new();
+    let mut table = Table::default();
+    for (index, code, what) in [(Index::End, 2, "index is missing"), (Index::Front, 3, "cut off: it ends at")]
+    {
+        let whole = video::remuxed(&real.video, index, None, bench.at("whole.mp4"));
+        let cut = video::cut_off(&whole, bench.at("cut.mp4"));
+        table.case(&format!("{index:?}"), bench.replay(&cut), code, what, "copy or record it again");
     }
 }
 

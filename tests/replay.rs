@@ -179,7 +179,7 @@ fn the_start_time_shifts_every_moment() {
     let Some(real) = Real::find() else { return };
     let bench = Bench::of(&real, "bottle");
     // The first act is over at 7.2 s.
-    let clip = video::beginning(&real.video, 270, bench.at("beginning.mp4"));
+    let clip = video::remuxed(&real.video, Index::Front, Some(270), bench.at("beginning.mp4"));
     let (_, epoch) = bench.events(&[("rim", &clip)], &[]);
     let start: UtcTime = "2026-11-23T10:15:30.123Z".parse().unwrap();
     let (_, shifted) = bench.events(&[("rim", &clip)], &["--start-time", &start.to_string()]);

@@ -36,17 +36,6 @@ pub const MIRRORED: &str = "videoflip method=horizontal-flip";
 /// but new frame times.)
 pub const DIMMED: &str = "videobalance contrast=0.5 saturation=0.5";
 
-/// The first `frames` frames of an H.264 mp4, as they are.
-pub fn beginning(original: &Path, frames: u32, copy: PathBuf) -> PathBuf {
-    make(&format!(
-        "filesrc location={} ! qtdemux ! h264parse ! identity eos-after={} ! mp4mux ! filesink location={}",
-        original.display(),
-        frames + 1,
-        copy.display()
-    ));
-    copy
-}
-
 /// Where an mp4 or mov has its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Index {
@@ -54,6 +43,19 @@ pub enum Index {
     Front,
     /// After the pictures, as a camera writes it.
     End,
+}
+
+/// An H.264 mp4 as it is, its index where it is asked for; only its first `frames` frames where that is given.
+pub fn remuxed(original: &Path, index: Index, frames: Option<u32>, copy: PathBuf) -> PathBuf {
+    // The buffer after the last one ends it; -1 is for never.
+    let last = frames.map_or(-1, |frames| i64::from(frames) + 1);
+    make(&format!(
+        "filesrc location={} ! qtdemux ! h264parse ! identity eos-after={last} ! mp4mux faststart={} ! filesink location={}",
+        original.display(),
+        index == Index::Front,
+        copy.display()
+    ));
+    copy
 }
 
 /// So many frames of a moving ball at 5 a second, as Motion JPEG in mov (an mp4 in all but name).
