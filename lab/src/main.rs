@@ -1,9 +1,10 @@
 //! `cartlab`: the computer-vision engineer's tool.
 //!
-//! One subcommand, one module. Results go to standard output (with `--json` as one JSON object), errors to
-//! standard error: what failed and where, then what to do next.
+//! One subcommand, one module. Results go to standard output (with `--json` as JSON), errors to standard error: what
+//! failed and where, then what to do next.
 #![forbid(unsafe_code)]
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use cartvision_wire::ExitCode;
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod bundle;
 mod classes;
+mod watch;
 
 /// The computer-vision engineer's tool.
 #[derive(Debug, Parser)]
@@ -25,19 +27,34 @@ struct Arguments {
 enum Command {
     /// Make a model bundle from an exported detector, and run it once to see that it works
     Bundle(bundle::Arguments),
+    /// Print a cart's events and basket as they come
+    Watch(watch::Arguments),
 }
 
 fn main() -> ExitCode {
     // A usage error ends the process here, with code 2 as the table says.
-    let Arguments { command: Command::Bundle(arguments) } = Arguments::parse();
-    let printed = match bundle::run(&arguments) {
-        Ok(made) => writeln!(std::io::stdout(), "{}", if arguments.json { made.json() } else { made.text() }),
-        Err(error) => {
-            // Nobody is left to tell when standard error is gone.
-            let _ = writeln!(std::io::stderr(), "error: {error}\nnext: {}", error.advice());
-            return error.exit_code();
-        }
-    };
-    // A closed pipe on standard output: the bundle is made, only nobody reads about it.
-    if printed.is_ok() { ExitCode::Fine } else { ExitCode::Environment }
+    match Arguments::parse().command {
+        Command::Bundle(arguments) => match bundle::run(&arguments) {
+            Ok(made) => print(if arguments.json { made.json() } else { made.text() }),
+            Err(error) => failed(&error, error.advice(), error.exit_code()),
+        },
+        Command::Watch(arguments) => match watch::run(&arguments) {
+            Ok(()) => ExitCode::Fine,
+            Err(error) => failed(&error, error.advice(), error.exit_code()),
+        },
+    }
+}
+
+/// Prints a result. A closed pipe: it is there, only nobody reads about it.
+fn print(result: String) -> ExitCode {
+    match writeln!(std::io::stdout(), "{result}") {
+        Ok(()) => ExitCode::Fine,
+        Err(_) => ExitCode::Environment,
+    }
+}
+
+fn failed(error: &dyn Display, advice: &str, code: ExitCode) -> ExitCode {
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(std::io::stderr(), "error: {error}\nnext: {advice}");
+    code
 }
