@@ -62,14 +62,14 @@ pub struct Decision {
     pub cameras: CameraSet,
     /// What it may be, `item` first.
     pub candidates: Candidates,
-    /// Whether a session was open when the decision fell.
+    /// Whether it counts for the session: one was open when the decision fell, and had begun when it happened.
     pub in_session: bool,
 }
 
 /// The most acts that wait for other cameras, or have just been published and may still meet another camera's
 /// view of themselves. When full, the oldest published one is forgotten; with none published, the newcomer is
-/// decided on its own, at once.
-const MAX_ACTS: usize = 32;
+/// not taken in and counted ([`crate::Counters::acts_refused`]).
+pub(crate) const MAX_ACTS: usize = 16;
 
 /// ```text
 ///            every live camera has spoken, or waited for long enough
@@ -112,8 +112,8 @@ pub(crate) struct Ready {
 impl Acts {
     /// Takes in one camera's view: part of an act that another camera has seen and this one has not told of
     /// yet, or an act of its own. Of several that it may belong to, the one nearest in time gets it, so that
-    /// two items lifted at one moment stay two. Gives the act back when there is no room to wait.
-    pub(crate) fn take_in(&mut self, now: MediaTime, act: Act, settings: &Settings) -> Option<Ready> {
+    /// two items lifted at one moment stay two. `false` when there is no room for it.
+    pub(crate) fn take_in(&mut self, now: MediaTime, act: Act, settings: &Settings) -> bool {
         let nearest = self
             .shared
             .iter_mut()
@@ -132,7 +132,7 @@ impl Acts {
                     (shared.p, shared.moment) = (act.p, act.moment);
                 }
             }
-            return None;
+            return true;
         }
         let mut votes = Votes::default();
         votes.add_shares(&act.votes);
@@ -149,7 +149,7 @@ impl Acts {
         {
             self.shared.remove(oldest);
         }
-        self.shared.push(shared).err().map(Shared::into_ready)
+        self.shared.push(shared).is_ok()
     }
 
     /// The next act that every one of the `live` cameras has spoken of, or that has waited for long enough;

@@ -63,6 +63,15 @@ impl BBox {
         if a > 0.0 { self.intersection(other) / a } else { 0.0 }
     }
 
+    /// Whether this box lies in `other`, grown on every side by `slack` of its size.
+    pub fn within(&self, other: &Self, slack: f32) -> bool {
+        let (w, h) = (other.width() * slack, other.height() * slack);
+        self.x0 >= other.x0 - w
+            && self.x1 <= other.x1 + w
+            && self.y0 >= other.y0 - h
+            && self.y1 <= other.y1 + h
+    }
+
     /// The box `share` of the way from this one to `other`.
     pub fn towards(&self, other: &Self, share: f32) -> Self {
         let mix = |a: f32, b: f32| a + (b - a) * share;

@@ -11,6 +11,9 @@ const ACCELERATION: f32 = 15.0;
 /// Standard deviation of a new track's velocity, in box sizes per second.
 const FIRST_VELOCITY: f32 = 3.0;
 
+/// The filter looks ahead this far at most, seconds: nothing is carried at one velocity for longer.
+const LONGEST_S: f32 = 1.0;
+
 /// One axis: position, velocity, and their covariance.
 #[derive(Clone, Copy, Debug)]
 struct Axis {
@@ -68,9 +71,9 @@ impl Motion {
         Self { x: Axis::new(c.x, w), y: Axis::new(c.y, h), width: Axis::new(w, w), height: Axis::new(h, h) }
     }
 
-    /// Moves on by `dt`.
+    /// Moves on by `dt` (of more than a second, by one).
     pub(crate) fn predict(&mut self, dt: Span) {
-        let dt = dt.as_seconds();
+        let dt = dt.as_seconds().min(LONGEST_S);
         let (w, h) = (self.width.position, self.height.position);
         self.x.predict(dt, w);
         self.y.predict(dt, h);

@@ -5,15 +5,15 @@ use crate::evidence::{Evidence, Passage};
 use crate::geometry::{BBox, Point};
 use crate::settings::Settings;
 use crate::time::{MediaTime, Span};
-use crate::tracker::{Track, TrackId};
+use crate::tracker::{Hand, Track, TrackId};
 use crate::zone::Zone;
 
 /// Below this overlap with its place an item has moved off it.
 const OFF_PLACE: f32 = 0.7;
 /// Below this overlap one sighting is enough to say so; else two in a row.
 const FAR_OFF_PLACE: f32 = 0.4;
-/// A box this much inside its place is partly covered, not moved.
-const PART_OF_PLACE: f32 = 0.9;
+/// A box that leaves its place by no more than this share of its size is partly covered, not moved.
+const SLACK: f32 = 0.06;
 /// A place of which another box covers this much is covered.
 const COVERED: f32 = 0.3;
 /// A box this near to the picture's border touches it.
@@ -114,10 +114,12 @@ impl Seen {
 pub(crate) struct Scene<'a> {
     pub(crate) at: MediaTime,
     pub(crate) zone: &'a Zone,
-    /// Hands in this picture.
-    pub(crate) hands: &'a [BBox],
+    /// Hands in this picture and the last ones.
+    pub(crate) hands: &'a [Hand],
     /// Items seen in this picture.
     pub(crate) items: &'a [(TrackId, BBox)],
+    /// Whether this camera sees nothing though it should.
+    pub(crate) blind: bool,
     /// Whether this camera has ever seen a hand.
     pub(crate) knows_hands: bool,
     /// What was there before this and has not moved is stock.
@@ -137,7 +139,7 @@ impl Scene<'_> {
     pub(crate) fn advance(&self, track: &mut Track) -> Option<Suggestion> {
         let sight = match track.last_seen == self.at {
             false => Sight::Unseen,
-            true if self.hands.iter().any(|h| h.intersection(&track.bbox) > 0.0) => Sight::Touched,
+            true if self.touched(&track.bbox) => Sight::Touched,
             true => Sight::Free,
         };
         if sight == Sight::Touched {
@@ -180,7 +182,7 @@ impl Scene<'_> {
 
     fn resting(&self, track: &Track, was: Resting, sight: Sight) -> (Phase, Option<Suggestion>) {
         if sight == Sight::Unseen {
-            if self.covered(track, &was.place) {
+            if self.blind || self.covered(track, &was.place) {
                 return (Phase::Resting(Resting { bare_since: None, ..was }), None);
             }
             let since = was.bare_since.unwrap_or(self.at);
@@ -192,7 +194,7 @@ impl Scene<'_> {
             return (Phase::loose(track.bbox, false), Some(removed));
         }
         let overlap = was.place.iou(&track.bbox);
-        let moved = overlap < OFF_PLACE && track.bbox.covered_by(&was.place) < PART_OF_PLACE;
+        let moved = overlap < OFF_PLACE && !track.bbox.within(&was.place, SLACK);
         let off_place = if moved { was.off_place + 1 } else { 0 };
         let phase = if off_place >= 2 || (moved && overlap < FAR_OFF_PLACE) {
             let seen = Seen::default().and(sight);
@@ -250,8 +252,12 @@ impl Scene<'_> {
         Some(let_go.unwrap_or(track.still.since))
     }
 
+    fn touched(&self, bbox: &BBox) -> bool {
+        self.hands.iter().any(|h| h.seen == self.at && h.bbox.intersection(bbox) > 0.0)
+    }
+
     fn held(&self, bbox: &BBox) -> bool {
-        self.hands.iter().any(|h| bbox.covered_by(h) > COVERED)
+        self.hands.iter().any(|h| bbox.covered_by(&h.bbox) > COVERED)
     }
 
     fn covered(&self, track: &Track, place: &BBox) -> bool {

@@ -1,23 +1,27 @@
 //! The one who decides: takes facts, gives commands.
 
-use crate::act::{Act, Acts, Change, Decision, Outcome, Ready};
+use crate::act::{Act, Acts, Change, Decision, MAX_ACTS, Outcome, Ready};
 use crate::basket::Basket;
 use crate::camera::{CameraId, CameraSet, MAX_CAMERAS};
 use crate::evidence::{ActProbabilities, Question, QuestionId};
 use crate::geometry::BBox;
 use crate::phase::Scene;
 use crate::settings::{Settings, SettingsError};
-use crate::sighting::{ClassId, Detection};
+use crate::sighting::{ClassId, Detection, MAX_DETECTIONS};
 use crate::time::MediaTime;
-use crate::tracker::{MAX_TRACKS, TrackId, Tracker};
+use crate::tracker::{Hand, MAX_HANDS, MAX_TRACKS, TrackId, Tracker};
 use crate::zone::Zone;
 
-/// The most effects one step gives. A picture asks at most [`MAX_QUESTIONS`] questions; acts that would not
-/// fit stay waiting for the next step.
-pub const MAX_EFFECTS: usize = 48;
+/// The most effects one step gives: every question is asked, and every act that waits is decided and finds the
+/// basket full.
+pub const MAX_EFFECTS: usize = MAX_QUESTIONS + 2 * MAX_ACTS;
 /// The most questions that are open at once. When full, the next one is not asked: its act counts as uncertain
 /// (probability halfway between `reject` and `accept`) and is counted.
 pub const MAX_QUESTIONS: usize = 16;
+
+/// Where at least this many items rest and none is seen, the camera is dark or covered: they do not all vanish at
+/// one moment.
+const BLIND: usize = 3;
 
 /// A fact.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +31,8 @@ pub enum Input<'a> {
     Detected {
         /// Whose picture.
         camera: CameraId,
-        /// What was seen, highest score first.
+        /// What was seen, highest score first. What is not sound ([`Detection::is_sound`]) is left out and
+        /// counted, so that a broken detector cannot poison the tracks.
         detections: &'a [Detection],
     },
     /// A temporal classifier's answer.
@@ -76,10 +81,14 @@ pub type Effects = heapless::Vec<Effect, MAX_EFFECTS>;
 pub struct Counters {
     /// Pictures dropped because a later one of that camera had come first.
     pub out_of_order: u64,
+    /// Detections left out because they are not sound.
+    pub detections_refused: u64,
     /// Items not followed because [`MAX_TRACKS`] were.
     pub tracks_refused: u64,
     /// Questions not asked because too many were open.
     pub questions_refused: u64,
+    /// Acts not decided because too many waited.
+    pub acts_refused: u64,
     /// Answers to questions that are not open.
     pub stray_answers: u64,
 }
@@ -104,7 +113,10 @@ pub struct Session {
     settings: Settings,
     eyes: heapless::Vec<Eye, MAX_CAMERAS>,
     live: CameraSet,
-    open: bool,
+    /// When the open session started.
+    open: Option<MediaTime>,
+    /// The latest `now` so far.
+    latest: MediaTime,
     basket: Basket,
     acts: Acts,
     questions: heapless::Vec<OpenQuestion, MAX_QUESTIONS>,
@@ -124,7 +136,8 @@ impl Session {
                 .map(|zone| Eye { zone, tracker: Tracker::default(), stock_until: None })
                 .collect(),
             live: CameraSet::default(),
-            open: false,
+            open: None,
+            latest: MediaTime::ZERO,
             basket: Basket::default(),
             acts: Acts::default(),
             questions: heapless::Vec::new(),
@@ -140,7 +153,7 @@ impl Session {
 
     /// Whether a session is open.
     pub fn is_open(&self) -> bool {
-        self.open
+        self.open.is_some()
     }
 
     /// How many items the camera with the most of them follows.
@@ -157,22 +170,23 @@ impl Session {
     /// but for pictures: they may come in a little after another camera's later ones.
     pub fn step(&mut self, now: MediaTime, input: Input<'_>, effects: &mut Effects) {
         effects.clear();
+        self.latest = self.latest.max(now);
         match input {
             Input::Detected { camera, detections } => self.see(now, camera, detections, effects),
-            Input::Classified { question, answer } => self.answered(now, question, answer, effects),
+            Input::Classified { question, answer } => self.answered(question, answer),
             Input::CameraLost { camera } => self.live.remove(camera),
             Input::Tick => {}
             Input::SessionStarted => {
-                self.decide_ready(now, true, effects);
-                self.open = true;
+                self.decide_ready(true, effects);
+                self.open = Some(now);
                 self.basket.clear();
                 for eye in &mut self.eyes {
                     eye.stock_until = Some(now + self.settings.stock);
                 }
             }
             Input::SessionEnded => {
-                self.decide_ready(now, true, effects);
-                self.open = false;
+                self.decide_ready(true, effects);
+                self.open = None;
             }
             Input::Adjusted { item, change } => match change {
                 Change::Added => {
@@ -183,13 +197,17 @@ impl Session {
                 Change::Removed => _ = self.basket.remove(item),
             },
         }
-        self.decide_ready(now, false, effects);
-        self.acts.forget(now, self.settings.fuse.times(2));
+        self.decide_ready(false, effects);
+        self.acts.forget(self.latest, self.settings.fuse.times(2));
     }
 
     fn see(&mut self, now: MediaTime, camera: CameraId, seen: &[Detection], effects: &mut Effects) {
+        let unsure = self.unsure();
         let Some(eye) = self.eyes.get_mut(camera.index()) else { return };
-        if !eye.tracker.update(now, seen, &self.settings) {
+        let sound: heapless::Vec<Detection, MAX_DETECTIONS> =
+            seen.iter().filter(|d| d.is_sound()).take(MAX_DETECTIONS).copied().collect();
+        self.counters.detections_refused += seen.iter().filter(|d| !d.is_sound()).count() as u64;
+        if !eye.tracker.update(now, &sound, &self.settings) {
             self.counters.out_of_order += 1;
             return;
         }
@@ -197,9 +215,11 @@ impl Session {
         let stock_until = *eye.stock_until.get_or_insert(now + self.settings.stock);
         let items: heapless::Vec<(TrackId, BBox), MAX_TRACKS> =
             eye.tracker.tracks().iter().filter(|t| t.last_seen == now).map(|t| (t.id, t.bbox)).collect();
-        let hands: heapless::Vec<BBox, 8> = eye.tracker.hands().iter().copied().collect();
+        let hands: heapless::Vec<Hand, MAX_HANDS> = eye.tracker.hands().iter().copied().collect();
+        let resting = eye.tracker.tracks().iter().filter(|t| t.rests()).count();
         let scene = Scene {
             at: now,
+            blind: items.is_empty() && resting >= BLIND,
             zone: &eye.zone,
             hands: &hands,
             items: &items,
@@ -219,7 +239,7 @@ impl Session {
             };
             if self.questions.is_full() {
                 self.counters.questions_refused += 1;
-                act.p = (self.settings.reject + self.settings.accept) * 0.5;
+                act.p = unsure;
                 _ = unasked.push(act);
                 continue;
             }
@@ -235,54 +255,57 @@ impl Session {
             push(effects, Effect::Classify(question));
         }
         for act in unasked {
-            self.take_in(now, act, effects);
+            self.take_in(act);
         }
     }
 
-    fn answered(&mut self, now: MediaTime, id: QuestionId, answer: ActProbabilities, effects: &mut Effects) {
+    fn answered(&mut self, id: QuestionId, answer: ActProbabilities) {
         let Some(at) = self.questions.iter().position(|q| q.id == id) else {
             self.counters.stray_answers += 1;
             return;
         };
         let OpenQuestion { mut act, .. } = self.questions.remove(at);
-        // NaN (a broken model) is no certainty either way.
+        // What is no probability (a broken model) is no certainty either way.
         let p = answer.of(act.change);
-        act.p = if p.is_nan() { (self.settings.reject + self.settings.accept) * 0.5 } else { p };
+        act.p = if (0.0..=1.0).contains(&p) { p } else { self.unsure() };
         if act.p >= self.settings.reject {
-            self.take_in(now, act, effects);
+            self.take_in(act);
         }
     }
 
-    fn take_in(&mut self, now: MediaTime, act: Act, effects: &mut Effects) {
-        if let Some(alone) = self.acts.take_in(now, act, &self.settings) {
-            self.decide(now, alone, effects);
+    /// The probability of an act of which nobody could tell.
+    fn unsure(&self) -> f32 {
+        (self.settings.reject + self.settings.accept) * 0.5
+    }
+
+    fn take_in(&mut self, act: Act) {
+        if !self.acts.take_in(self.latest, act, &self.settings) {
+            self.counters.acts_refused += 1;
         }
     }
 
-    fn decide_ready(&mut self, now: MediaTime, all: bool, effects: &mut Effects) {
-        // Two effects at most for each decision.
-        while effects.len() + 2 <= MAX_EFFECTS
-            && let Some(ready) = self.acts.ready(now, self.live, all)
-        {
-            self.decide(now, ready, effects);
+    fn decide_ready(&mut self, all: bool, effects: &mut Effects) {
+        while let Some(ready) = self.acts.ready(self.latest, self.live, all) {
+            self.decide(ready, effects);
         }
     }
 
-    fn decide(&mut self, now: MediaTime, ready: Ready, effects: &mut Effects) {
+    fn decide(&mut self, ready: Ready, effects: &mut Effects) {
         let Some(top) = ready.votes.top() else { return };
         let confidence = ready.p * top.p;
         if confidence < self.settings.reject {
             return;
         }
+        let in_session = self.open.is_some_and(|start| ready.moment >= start);
         let mut overflowed = false;
         let outcome = match ready.change {
             change if confidence < self.settings.accept => Outcome::Unresolved { change },
             Change::Added => {
-                overflowed = self.open && self.basket.add(top.item).is_err();
+                overflowed = in_session && self.basket.add(top.item).is_err();
                 Outcome::Added
             }
             Change::Removed => {
-                let was_in = self.open && self.basket.remove(top.item);
+                let was_in = in_session && self.basket.remove(top.item);
                 Outcome::Removed { not_in_basket: !was_in }
             }
         };
@@ -291,10 +314,10 @@ impl Session {
             item: top.item,
             confidence,
             moment: ready.moment,
-            decided: now,
+            decided: self.latest,
             cameras: ready.cameras,
             candidates: ready.votes.candidates(),
-            in_session: self.open,
+            in_session,
         };
         push(effects, Effect::Publish(decision));
         if overflowed {
@@ -303,7 +326,7 @@ impl Session {
     }
 }
 
-/// The callers above keep the count below the bound: 16 questions, then at most 2 for each decision.
+/// [`MAX_EFFECTS`] says why there is room.
 fn push(effects: &mut Effects, effect: Effect) {
     let pushed = effects.push(effect);
     debug_assert!(pushed.is_ok(), "MAX_EFFECTS is too small");

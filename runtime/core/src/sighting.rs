@@ -33,5 +33,15 @@ pub struct Detection {
     pub bbox: BBox,
 }
 
+impl Detection {
+    /// Whether it can be taken for real: its numbers are finite, its score is a share, its box has a size and
+    /// lies within the picture.
+    pub fn is_sound(&self) -> bool {
+        let share = |v: f32| (0.0..=1.0).contains(&v);
+        let BBox { x0, y0, x1, y1 } = self.bbox;
+        share(self.score) && [x0, y0, x1, y1].into_iter().all(share) && x0 < x1 && y0 < y1
+    }
+}
+
 /// All that was seen in one picture, highest score first.
 pub type Detections = heapless::Vec<Detection, MAX_DETECTIONS>;

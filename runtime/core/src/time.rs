@@ -28,7 +28,7 @@ impl MediaTime {
 
     /// Whole milliseconds since the start, rounded to the nearest.
     pub const fn as_ms(self) -> u64 {
-        (self.ns + 500_000) / 1_000_000
+        self.ns.saturating_add(500_000) / 1_000_000
     }
 
     /// The span from `earlier` to here; zero if `earlier` is later.

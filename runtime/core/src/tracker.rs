@@ -16,8 +16,10 @@ use crate::votes::Votes;
 /// The most items followed in one camera. When full, a new one is not followed and counted
 /// ([`crate::Counters::tracks_refused`]).
 pub const MAX_TRACKS: usize = 48;
-/// The most hands looked at in one picture, the surest first.
-const MAX_HANDS: usize = 8;
+/// The most hands known at once: the surest of this picture, then those of the last ones.
+pub(crate) const MAX_HANDS: usize = 8;
+/// A hand that is not seen is thought to be where it was for this long: detectors lose hands more than items.
+const HAND_STAYS: Span = Span::from_ms(250);
 
 /// A track of one camera; never used again within a session's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +43,8 @@ const RECENT: Span = Span::from_ms(400);
 const JUMP: f32 = 1.2;
 const JUMP_SPEED: f32 = 9.0;
 const JUMP_OTHER_CLASS: f32 = 0.5;
+/// A track is new for this many pictures.
+const NEW: u32 = 3;
 /// The factor by which a jumping box's sides change at most.
 const JUMP_SIZE: f32 = 2.0;
 /// An item whose box overlaps its earlier one this much is still.
@@ -55,6 +59,13 @@ const LONGEST_GAP: u32 = 8;
 pub(crate) struct Still {
     reference: BBox,
     pub(crate) since: MediaTime,
+}
+
+/// A hand, last seen where and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hand {
+    pub(crate) bbox: BBox,
+    pub(crate) seen: MediaTime,
 }
 
 /// One item, followed.
@@ -128,19 +139,23 @@ impl Track {
     /// How far it would have jumped, in its sizes, if it were that detection; `None` if it cannot be.
     fn jump(&self, at: MediaTime, d: &Detection) -> Option<f32> {
         let same = self.votes.top().is_some_and(|f| f.item == d.class);
-        let unseen = at.since(self.last_seen).min(RECENT).as_seconds();
+        let carried = JUMP_SPEED * at.since(self.last_seen).min(RECENT).as_seconds();
+        let touched = self.last_touched == Some(self.last_seen);
         let most = match (self.rests(), same) {
+            (true, true) if touched => JUMP.max(carried),
             (true, true) => JUMP,
             (true, false) => return None,
-            (false, true) => JUMP.max(JUMP_SPEED * unseen),
-            (false, false) => JUMP.max(JUMP_SPEED * unseen) - JUMP_OTHER_CLASS,
+            // What is new may be anything; it does not jump faster than a hand.
+            (false, true) if self.known <= NEW => carried,
+            (false, true) => JUMP.max(carried),
+            (false, false) => JUMP.max(carried) - JUMP_OTHER_CLASS,
         };
         // From where it was, or from where it was on its way to.
         let distances = [self.bbox, self.motion.bbox()].map(|from| distance(&from, &d.bbox));
         distances.into_iter().flatten().filter(|far| *far <= most).reduce(f32::min)
     }
 
-    fn rests(&self) -> bool {
+    pub(crate) fn rests(&self) -> bool {
         matches!(self.phase, Phase::Resting(_))
     }
 
@@ -168,7 +183,7 @@ impl Track {
 #[derive(Debug, Default)]
 pub(crate) struct Tracker {
     tracks: heapless::Vec<Track, MAX_TRACKS>,
-    hands: heapless::Vec<BBox, MAX_HANDS>,
+    hands: heapless::Vec<Hand, MAX_HANDS>,
     knows_hands: bool,
     last: Option<MediaTime>,
     next: u32,
@@ -198,10 +213,16 @@ impl Tracker {
             Phase::Lifted(_) => true,
         });
 
-        self.hands.clear();
-        let is_hand = |d: &&Detection| d.role == Role::Hand && d.score >= settings.hand_score;
-        self.hands.extend(seen.iter().filter(is_hand).take(MAX_HANDS).map(|d| d.bbox));
-        self.knows_hands |= !self.hands.is_empty();
+        self.hands.retain(|h| at.since(h.seen) <= HAND_STAYS);
+        for d in seen.iter().filter(|d| d.role == Role::Hand && d.score >= settings.hand_score) {
+            self.hands.retain(|h| h.seen == at || h.bbox.intersection(&d.bbox) == 0.0);
+            // Full: one that was seen before gives way to one that is seen now.
+            if self.hands.is_full() {
+                self.hands.retain(|h| h.seen == at);
+            }
+            _ = self.hands.push(Hand { bbox: d.bbox, seen: at });
+            self.knows_hands = true;
+        }
 
         // Doubles of one thing are folded: the surer one is followed, the other one votes.
         let mut things = Things::new();
@@ -337,7 +358,7 @@ impl Tracker {
         &self.tracks
     }
 
-    pub(crate) fn hands(&self) -> &[BBox] {
+    pub(crate) fn hands(&self) -> &[Hand] {
         &self.hands
     }
 
