@@ -6,8 +6,8 @@
 use std::num::NonZeroU32;
 
 use cartvision_core::{
-    CameraId, CameraSet, Change, Decision, Detections, Effect, Effects, Input, MAX_EFFECTS, MAX_LINES,
-    MAX_QUESTIONS, MAX_TRACKS, MediaTime, Outcome, Question, Session, analytic,
+    CameraId, CameraSet, Change, Decision, Detections, Effect, Effects, Input, MAX_DETECTIONS, MAX_EFFECTS,
+    MAX_LINES, MAX_QUESTIONS, MAX_TRACKS, MediaTime, Outcome, Question, Session, analytic,
 };
 use cartvision_wire::command::{Adjuster, BasketAdjust};
 use cartvision_wire::event::{
@@ -260,7 +260,7 @@ impl Cart {
     }
 
     /// What is in the core's bounded places, and what went over their bounds.
-    pub(crate) fn queues(&self) -> [QueueFigures; 3] {
+    pub(crate) fn queues(&self) -> [QueueFigures; 4] {
         let core = self.core.counters();
         let queue = |name: &str, depth: usize, bound: usize, dropped: u64| QueueFigures {
             queue: name.into(),
@@ -270,8 +270,9 @@ impl Cart {
         };
         [
             queue("tracks", self.core.most_tracks(), MAX_TRACKS, core.tracks_refused),
-            // Every question is answered within the step that asks it.
-            queue("questions", 0, MAX_QUESTIONS, core.questions_refused),
+            queue("detections", 0, MAX_DETECTIONS, core.detections_refused),
+            // Every question is answered within the step that asks it; an act that waits is no depth to watch.
+            queue("questions", 0, MAX_QUESTIONS, core.questions_refused + core.acts_refused),
             queue("basket-lines", self.core.basket().lines().len(), MAX_LINES, self.overflows),
         ]
     }
@@ -349,8 +350,11 @@ impl Cart {
                 (EventData::ItemUnresolved(Unresolved { change, act, reason: None }), vec![])
             }
         };
-        let event = self.record(decision.moment, now, data)?;
-        self.corrections.note(event, pieces);
+        let session = self.session.clone().filter(|_| decision.in_session);
+        let event = self.record_for(session, decision.moment, now, data)?;
+        if decision.in_session {
+            self.corrections.note(event, pieces);
+        }
         Ok(())
     }
 
@@ -425,8 +429,19 @@ impl Cart {
         })
     }
 
+    /// Records an event of the open session.
     fn record(&mut self, moment: MediaTime, now: MediaTime, data: EventData) -> Result<EventId, EventError> {
-        let row = self.journal.record(self.session.as_ref(), self.time.utc(moment, now), data)?;
+        self.record_for(self.session.clone(), moment, now, data)
+    }
+
+    fn record_for(
+        &mut self,
+        session: Option<SessionId>,
+        moment: MediaTime,
+        now: MediaTime,
+        data: EventData,
+    ) -> Result<EventId, EventError> {
+        let row = self.journal.record(session.as_ref(), self.time.utc(moment, now), data)?;
         let id = row.id;
         self.rows.push(row.clone());
         self.last = Some(row);
