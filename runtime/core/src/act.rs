@@ -190,3 +190,107 @@ fn same_item(a: &Votes, b: &Votes) -> bool {
     let known = |x: &Votes, y: &Votes| x.top().is_some_and(|top| y.knows(top.item));
     known(a, b) || known(b, a)
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::vec::Vec;
+
+    fn camera(index: usize) -> CameraId {
+        CameraId::new(index).unwrap()
+    }
+
+    fn act(index: usize, ms: u64, item: u16, p: f32) -> Act {
+        let mut votes = Votes::default();
+        votes.add(ClassId(item), 1.0);
+        Act { camera: camera(index), change: Change::Added, moment: MediaTime::from_ms(ms), p, votes }
+    }
+
+    fn cameras(indices: &[usize]) -> CameraSet {
+        let mut set = CameraSet::default();
+        for index in indices {
+            set.insert(camera(*index));
+        }
+        set
+    }
+
+    /// Moments, cameras and probabilities of what is ready at `ms`.
+    fn ready(acts: &mut Acts, ms: u64, live: &[usize], all: bool) -> Vec<(u64, CameraSet, f32)> {
+        let now = MediaTime::from_ms(ms);
+        core::iter::from_fn(|| acts.ready(now, cameras(live), all))
+            .map(|r| (r.moment.as_ms(), r.cameras, r.p))
+            .collect()
+    }
+
+    fn take_in(acts: &mut Acts, ms: u64, act: Act) -> bool {
+        acts.take_in(MediaTime::from_ms(ms), act, &Settings::default())
+    }
+
+    #[test]
+    fn one_camera_waits_for_nobody() {
+        let mut acts = Acts::default();
+        assert!(take_in(&mut acts, 1000, act(0, 900, 1, 0.9)));
+        assert_eq!(ready(&mut acts, 1000, &[0], false), [(900, cameras(&[0]), 0.9)]);
+        assert_eq!(ready(&mut acts, 5000, &[0], true), [], "once only");
+    }
+
+    #[test]
+    fn two_views_are_one_act_and_the_surer_one_dates_it() {
+        let mut acts = Acts::default();
+        take_in(&mut acts, 1000, act(0, 900, 1, 0.8));
+        assert_eq!(ready(&mut acts, 1000, &[0, 1], false), []);
+        take_in(&mut acts, 1100, act(1, 950, 1, 0.9));
+        assert_eq!(ready(&mut acts, 1100, &[0, 1], false), [(950, cameras(&[0, 1]), 0.9)]);
+    }
+
+    #[test]
+    fn a_silent_camera_is_waited_for_and_its_late_view_makes_no_second_act() {
+        let wait = Settings::default().fuse_wait.ns / 1_000_000;
+        let mut acts = Acts::default();
+        take_in(&mut acts, 1000, act(0, 900, 1, 0.8));
+        assert_eq!(ready(&mut acts, 1000 + wait - 1, &[0, 1], false), []);
+        assert_eq!(ready(&mut acts, 1000 + wait, &[0, 1], false).len(), 1);
+        assert!(take_in(&mut acts, 1900, act(1, 950, 1, 0.9)));
+        assert_eq!(ready(&mut acts, 9000, &[0, 1], true), []);
+    }
+
+    #[test]
+    fn two_acts_of_one_camera_stay_two() {
+        let mut acts = Acts::default();
+        for (index, ms) in [(0, 900), (0, 950), (1, 910), (1, 945)] {
+            take_in(&mut acts, 1000, act(index, ms, 1, 0.9));
+        }
+        assert_eq!(
+            ready(&mut acts, 1000, &[0, 1], false),
+            [(900, cameras(&[0, 1]), 0.9), (950, cameras(&[0, 1]), 0.9)]
+        );
+    }
+
+    #[test]
+    fn what_differs_stays_apart() {
+        let fuse = Settings::default().fuse.ns / 1_000_000;
+        let removed = Act { change: Change::Removed, ..act(1, 900, 1, 0.9) };
+        for other in [act(1, 900, 2, 0.9), removed, act(1, 900 + fuse + 1, 1, 0.9)] {
+            let mut acts = Acts::default();
+            take_in(&mut acts, 1000, act(0, 900, 1, 0.9));
+            take_in(&mut acts, 1000, other.clone());
+            assert_eq!(ready(&mut acts, 1000, &[0, 1], true).len(), 2, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn when_full_published_ones_give_way_and_waiting_ones_do_not() {
+        let mut acts = Acts::default();
+        for i in 0..MAX_ACTS as u64 {
+            assert!(take_in(&mut acts, 1000, act(0, 900 + i, 1, 0.9)));
+        }
+        assert!(!take_in(&mut acts, 1000, act(0, 990, 1, 0.9)));
+        assert!(acts.ready(MediaTime::from_ms(1000), cameras(&[0]), false).is_some());
+        assert!(take_in(&mut acts, 1000, act(0, 990, 1, 0.9)));
+        assert_eq!(ready(&mut acts, 1000, &[0], false).len(), MAX_ACTS);
+        acts.forget(MediaTime::from_ms(3000), Span::from_ms(1400));
+        assert!(acts.shared.is_empty());
+    }
+}

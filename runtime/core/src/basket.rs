@@ -48,3 +48,41 @@ impl Basket {
         self.lines.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_never_goes_below_zero() {
+        let mut basket = Basket::default();
+        assert!(!basket.remove(ClassId(1)));
+        for _ in 0..2 {
+            basket.add(ClassId(1)).unwrap();
+        }
+        basket.add(ClassId(2)).unwrap();
+        assert!(basket.remove(ClassId(1)));
+        assert_eq!(basket.lines(), [(ClassId(1), 1), (ClassId(2), 1)]);
+        assert!(basket.remove(ClassId(1)) && !basket.remove(ClassId(1)));
+        assert_eq!((basket.lines(), basket.count(ClassId(1))), (&[(ClassId(2), 1)][..], 0));
+        basket.clear();
+        assert!(basket.lines().is_empty());
+    }
+
+    #[test]
+    fn a_full_one_takes_no_more_and_keeps_what_it_has() {
+        let mut basket = Basket::default();
+        for item in 0..MAX_LINES as u16 {
+            basket.add(ClassId(item)).unwrap();
+        }
+        assert_eq!(basket.add(ClassId(999)), Err(BasketFull));
+        assert_eq!(basket.add(ClassId(5)), Ok(()));
+        assert!(basket.remove(ClassId(0)));
+        assert_eq!(basket.add(ClassId(999)), Ok(()), "a line that went makes room");
+        for _ in 1..u16::MAX {
+            basket.add(ClassId(999)).unwrap();
+        }
+        assert_eq!(basket.add(ClassId(999)), Err(BasketFull));
+        assert_eq!(basket.count(ClassId(999)), u16::MAX);
+    }
+}

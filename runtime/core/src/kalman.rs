@@ -110,3 +110,64 @@ impl Motion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(x: f32, y: f32) -> BBox {
+        BBox { x0: x - 0.05, y0: y - 0.1, x1: x + 0.05, y1: y + 0.1 }
+    }
+
+    #[test]
+    fn constant_velocity_is_followed() {
+        let mut motion = Motion::new(&at(0.2, 0.3));
+        for i in 1..30 {
+            motion.predict(Span::from_ms(33));
+            motion.update(&at(0.2 + 0.01 * i as f32, 0.3 + 0.005 * i as f32));
+        }
+        // Three pictures without a sighting.
+        motion.predict(Span::from_ms(99));
+        let expected = at(0.2 + 0.01 * 32.0, 0.3 + 0.005 * 32.0);
+        assert!(motion.bbox().iou(&expected) > 0.95, "{:?}", motion.bbox());
+        let ahead = motion.centre_in(0.33);
+        assert!((ahead.x - 0.62).abs() < 0.01 && (ahead.y - 0.51).abs() < 0.01, "{ahead:?}");
+    }
+
+    #[test]
+    fn no_time_changes_nothing() {
+        let mut motion = Motion::new(&at(0.5, 0.5));
+        motion.predict(Span::from_ms(33));
+        motion.update(&at(0.52, 0.5));
+        let before = motion.bbox();
+        motion.predict(Span::ZERO);
+        assert_eq!(motion.bbox(), before);
+    }
+
+    #[test]
+    fn any_span_leaves_numbers() {
+        for ns in [1, 1_000_000_000_000, u64::MAX] {
+            let mut motion = Motion::new(&at(0.5, 0.5));
+            for _ in 0..1000 {
+                motion.predict(Span { ns });
+            }
+            for _ in 0..30 {
+                motion.predict(Span::from_ms(33));
+                motion.update(&at(0.3, 0.6));
+            }
+            assert!(motion.bbox().iou(&at(0.3, 0.6)) > 0.95, "{ns} ns: {:?}", motion.bbox());
+        }
+    }
+
+    #[test]
+    fn an_empty_box_leaves_numbers() {
+        let empty = BBox { x0: 0.5, y0: 0.5, x1: 0.5, y1: 0.5 };
+        let mut motion = Motion::new(&empty);
+        for _ in 0..100 {
+            motion.predict(Span::from_ms(33));
+            motion.update(&empty);
+        }
+        let b = motion.bbox();
+        assert!(b.width() > 0.0 && b.height() > 0.0 && b.centre().x.is_finite(), "{b:?}");
+    }
+}

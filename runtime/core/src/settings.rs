@@ -111,3 +111,42 @@ impl Settings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table() {
+        let ok = Settings::default();
+        let cases = [
+            (ok, None),
+            (Settings { accept: 1.0, reject: 0.0, ..ok }, None),
+            (Settings { accept: 0.5, reject: 0.5, ..ok }, None),
+            (Settings { accept: 1.5, ..ok }, Some("accept")),
+            (Settings { reject: -0.1, ..ok }, Some("reject")),
+            (Settings { high_score: f32::NAN, ..ok }, Some("high_score")),
+            (Settings { birth_score: f32::INFINITY, ..ok }, Some("birth_score")),
+            (Settings { hand_score: 1.1, ..ok }, Some("hand_score")),
+        ];
+        for (settings, field) in cases {
+            let got = match settings.check() {
+                Err(SettingsError::NotAShare { field, .. }) => Some(field),
+                other => {
+                    assert_eq!(other, Ok(()));
+                    None
+                }
+            };
+            assert_eq!(got, field);
+        }
+        let cases = [
+            (Settings { reject: 0.8, ..ok }, "reject", "accept"),
+            (Settings { high_score: 0.6, ..ok }, "high_score", "birth_score"),
+            (Settings { settle: Span::from_ms(1501), ..ok }, "settle_ms", "settle_touched_ms"),
+            (Settings { fuse_wait: Span::from_ms(701), ..ok }, "fuse_wait_ms", "fuse_ms"),
+        ];
+        for (settings, lesser, greater) in cases {
+            assert_eq!(settings.check(), Err(SettingsError::OutOfOrder { lesser, greater }));
+        }
+    }
+}

@@ -69,3 +69,63 @@ impl Votes {
         self.tally.iter().any(|(i, _)| *i == item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(votes: &[(u16, f32)]) -> Votes {
+        let mut tally = Votes::default();
+        for (item, weight) in votes {
+            tally.add(ClassId(*item), *weight);
+        }
+        tally
+    }
+
+    #[test]
+    fn nobody_voted() {
+        assert_eq!(Votes::default().top(), None);
+        assert!(Votes::default().candidates().is_empty());
+    }
+
+    #[test]
+    fn weights_add_up_and_shares_sum_to_one() {
+        let votes = tally(&[(1, 0.5), (2, 0.9), (1, 0.6)]);
+        let top = votes.top().unwrap();
+        assert_eq!(top.item, ClassId(1));
+        assert!((top.p - 0.55).abs() < 1e-6);
+        let sum: f32 = votes.candidates().iter().map(|c| c.p).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn order_of_arrival_does_not_matter() {
+        let (there, back) = (tally(&[(3, 0.5), (1, 0.5), (2, 0.5)]), tally(&[(2, 0.5), (1, 0.5), (3, 0.5)]));
+        assert_eq!(there.candidates(), back.candidates());
+        assert_eq!(there.top().unwrap().item, ClassId(1), "a tie goes to the lower class");
+    }
+
+    #[test]
+    fn when_full_the_least_gives_way_to_the_newcomer() {
+        let mut votes = Votes::default();
+        for item in 0..MAX_VOTED as u16 {
+            votes.add(ClassId(item), 1.0 + f32::from(item));
+        }
+        votes.add(ClassId(99), 0.1);
+        assert!(!votes.knows(ClassId(0)) && votes.knows(ClassId(99)) && votes.knows(ClassId(1)));
+        assert_eq!(votes.candidates().len(), MAX_CANDIDATES);
+        assert_eq!(votes.top().unwrap().item, ClassId(MAX_VOTED as u16 - 1));
+    }
+
+    #[test]
+    fn shares_weigh_cameras_alike() {
+        let mut both = Votes::default();
+        both.add_shares(&tally(&[(1, 300.0)]));
+        both.add_shares(&tally(&[(2, 0.9), (1, 0.1)]));
+        let top = both.top().unwrap();
+        assert_eq!(top.item, ClassId(1));
+        assert!((top.p - 0.55).abs() < 1e-6);
+        both.add_shares(&Votes::default());
+        assert_eq!(both.top(), Some(top), "one that saw nothing changes nothing");
+    }
+}

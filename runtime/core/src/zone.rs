@@ -140,3 +140,110 @@ fn segments_meet(a: Point, b: Point, c: Point, d: Point) -> bool {
         || (s3 == 0.0 && between(a, b, c))
         || (s4 == 0.0 && between(a, b, d))
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::{format, vec::Vec};
+
+    fn points(corners: &[(f32, f32)]) -> Vec<Point> {
+        corners.iter().map(|(x, y)| Point { x: *x, y: *y }).collect()
+    }
+
+    #[test]
+    fn what_makes_a_zone() {
+        let cross = |first, second| Err(ZoneError::EdgesCross { first, second });
+        let circle: Vec<_> = (0..=MAX_CORNERS)
+            .map(|i| i as f32 * core::f32::consts::TAU / (MAX_CORNERS + 1) as f32)
+            .map(|a| (0.5 + 0.4 * libm::cosf(a), 0.5 + 0.4 * libm::sinf(a)))
+            .collect();
+        type Case<'a> = (&'a str, &'a [(f32, f32)], Result<(), ZoneError>);
+        let cases: &[Case<'_>] = &[
+            ("a triangle", &[(0.1, 0.1), (0.9, 0.1), (0.5, 0.9)], Ok(())),
+            ("the other way round", &[(0.5, 0.9), (0.9, 0.1), (0.1, 0.1)], Ok(())),
+            ("concave", &[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.2), (0.0, 1.0)], Ok(())),
+            ("a corner on a straight edge", &[(0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (1.0, 1.0)], Ok(())),
+            ("as many corners as may be", &circle[..MAX_CORNERS], Ok(())),
+            ("nothing", &[], Err(ZoneError::TooFewCorners { given: 0 })),
+            ("two corners", &[(0.1, 0.1), (0.9, 0.9)], Err(ZoneError::TooFewCorners { given: 2 })),
+            ("too many", &circle, Err(ZoneError::TooManyCorners { given: MAX_CORNERS + 1 })),
+            ("a bow tie", &[(0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)], cross(0, 2)),
+            (
+                "a corner on another edge",
+                &[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.0), (0.0, 1.0)],
+                cross(0, 2),
+            ),
+            ("there and back", &[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (1.0, 0.2)], cross(1, 3)),
+            (
+                "two edges on one line, overlapping",
+                &[
+                    (0.0, 0.0),
+                    (0.6, 0.0),
+                    (0.6, 0.5),
+                    (0.8, 0.5),
+                    (0.8, 0.0),
+                    (0.3, 0.0),
+                    (0.3, 1.0),
+                    (0.0, 1.0),
+                ],
+                cross(0, 4),
+            ),
+            ("one line", &[(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)], Err(ZoneError::NoArea)),
+            ("a corner twice", &[(0.1, 0.1), (0.1, 0.1), (0.9, 0.1), (0.5, 0.9)], Err(ZoneError::NoArea)),
+            ("outside", &[(0.1, 0.1), (1.1, 0.1), (0.5, 0.9)], Err(ZoneError::OutsidePicture { corner: 1 })),
+            (
+                "not a number",
+                &[(0.1, 0.1), (0.9, 0.1), (0.5, f32::NAN)],
+                Err(ZoneError::OutsidePicture { corner: 2 }),
+            ),
+        ];
+        let mut wrong = Vec::new();
+        for (name, corners, expected) in cases {
+            let got = Zone::new(&points(corners)).map(|_| ());
+            if got != *expected {
+                wrong.push(format!("{name}: {got:?}, expected {expected:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn what_lies_within() {
+        // A U, open to the bottom.
+        let u = Zone::new(&points(&[
+            (0.1, 0.1),
+            (0.9, 0.1),
+            (0.9, 0.9),
+            (0.6, 0.9),
+            (0.6, 0.4),
+            (0.4, 0.4),
+            (0.4, 0.9),
+            (0.1, 0.9),
+        ]))
+        .unwrap();
+        let cases = [
+            ("an arm", (0.2, 0.8), true),
+            ("the other arm", (0.8, 0.8), true),
+            ("the bow", (0.5, 0.2), true),
+            ("between the arms", (0.5, 0.8), false),
+            ("level with a corner", (0.2, 0.4), true),
+            ("level with a corner, outside", (0.95, 0.4), false),
+            ("left of all", (0.05, 0.5), false),
+            ("out of the picture", (-3.0, 0.5), false),
+            ("not a number", (f32::NAN, 0.5), false),
+        ];
+        for (name, (x, y), within) in cases {
+            assert_eq!(u.contains(Point { x, y }), within, "{name}");
+        }
+        // Of two zones that share an edge, a point on it lies in exactly one.
+        let left = Zone::new(&points(&[(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)])).unwrap();
+        let right = Zone::new(&points(&[(0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)])).unwrap();
+        for y in [0.001, 0.25, 0.5, 0.999] {
+            let p = Point { x: 0.5, y };
+            assert!(left.contains(p) != right.contains(p), "{p:?}");
+        }
+        assert!(Zone::whole().contains(Point { x: 0.0, y: 0.0 }));
+    }
+}
