@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// No test waits longer for a program, or for anything that one should do.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 /// How often something that cannot be waited for is looked at again.
 const GLANCE: Duration = Duration::from_millis(10);
 
