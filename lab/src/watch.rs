@@ -7,7 +7,7 @@ mod screen;
 
 use std::{io, path::PathBuf};
 
-use cartvision_wire::{Address, CartId, ExitCode, StoreId};
+use cartvision_wire::{Address, AddressError, CartId, ExitCode, StoreId};
 
 pub(crate) use connection::run;
 
@@ -24,8 +24,9 @@ counts from 00:00:00, so that they are the recording's own.";
 pub(crate) struct Arguments {
     /// The broker: mqtt://host:port or mqtts://user@host:port; the password is read from
     /// CARTVISION_BROKER_PASSWORD
-    #[arg(long, value_name = "URL", value_parser = Address::parse)]
-    broker: Address,
+    // Read by us and not by clap, which repeats a wrong value: with the password that somebody put into it.
+    #[arg(long, value_name = "URL")]
+    broker: String,
     /// PEM file of the authority that signed the broker's certificate [default: the system's]
     #[arg(long, value_name = "FILE")]
     broker_ca: Option<PathBuf>,
@@ -46,6 +47,8 @@ pub(crate) struct Arguments {
 /// Why nothing (more) can be watched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    #[error(transparent)]
+    Address(#[from] AddressError),
     #[error("{}: {reason}", file.display())]
     Authority { file: PathBuf, reason: String },
     #[error("TLS cannot be used: {0}")]
@@ -63,7 +66,7 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Authority { .. } => ExitCode::Usage,
+            Self::Address(_) | Self::Authority { .. } => ExitCode::Usage,
             Self::Tls(_) | Self::Broker { .. } | Self::Subscription { .. } => ExitCode::Environment,
             Self::System(_) | Self::Output(_) => ExitCode::Environment,
         }
@@ -71,6 +74,7 @@ impl Error {
 
     pub(crate) fn advice(&self) -> &'static str {
         match self {
+            Self::Address(_) => "give the broker's address with --broker",
             Self::Authority { .. } => "give the PEM file of the broker's authority with --broker-ca",
             Self::Tls(_) => "name the broker's authority with --broker-ca",
             Self::Broker { .. } => {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use cartvision_wire::{Event, Root, State, Status, address::PASSWORD_VARIABLE};
+use cartvision_wire::{Address, Event, Root, State, Status, address::PASSWORD_VARIABLE};
 use rumqttc::{
     TlsConfiguration, Transport,
     v5::{
@@ -48,11 +48,12 @@ const MAX_REQUESTS: usize = 4;
 
 /// Watches until a signal, or until the cart is offline where that was asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
-    let options = options(arguments)?;
+    let broker = Address::parse(&arguments.broker)?;
+    let options = options(&broker, arguments)?;
     let stopped = stop_on_signals().map_err(Error::System)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
-    let mut watch = Watch::new(arguments);
+    let mut watch = Watch::new(broker, arguments);
     runtime.block_on(async {
         tokio::select! {
             ended = watch.follow(options) => ended,
@@ -74,8 +75,8 @@ fn stop_on_signals() -> io::Result<Arc<Notify>> {
     Ok(stopped)
 }
 
-fn options(arguments: &Arguments) -> Result<MqttOptions, Error> {
-    let Arguments { broker, broker_ca, cart, .. } = arguments;
+fn options(broker: &Address, arguments: &Arguments) -> Result<MqttOptions, Error> {
+    let Arguments { broker_ca, cart, .. } = arguments;
     let client_id = format!("cartlab-watch-{cart}-{:x}", process::id());
     let mut options = MqttOptions::new(client_id, broker.host.clone(), broker.port);
     options.set_keep_alive(KEEP_ALIVE);
@@ -126,6 +127,7 @@ enum Next {
 }
 
 struct Watch<'a> {
+    broker: Address,
     arguments: &'a Arguments,
     root: Root,
     screen: Screen,
@@ -134,9 +136,9 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(arguments: &'a Arguments) -> Self {
+    fn new(broker: Address, arguments: &'a Arguments) -> Self {
         let root = Root::new(arguments.store.clone(), arguments.cart.clone());
-        Self { arguments, root, screen: Screen::of_the_surroundings(), came: false }
+        Self { broker, arguments, root, screen: Screen::of_the_surroundings(), came: false }
     }
 
     async fn follow(&mut self, options: MqttOptions) -> Result<(), Error> {
@@ -164,7 +166,7 @@ impl<'a> Watch<'a> {
                     if !away {
                         note(format_args!(
                             "broker {}: {}; trying again. What happens meanwhile may not be shown",
-                            self.arguments.broker,
+                            self.broker,
                             reason(error)
                         ));
                     }
@@ -184,7 +186,7 @@ impl<'a> Watch<'a> {
         for (filter, code) in self.filters().into_iter().zip(codes) {
             if !matches!(code, SubscribeReasonCode::Success(_)) {
                 return Err(Error::Subscription {
-                    address: self.arguments.broker.clone(),
+                    address: self.broker.clone(),
                     filter: filter.path,
                     reason: format!("{code:?}"),
                 });
@@ -195,7 +197,7 @@ impl<'a> Watch<'a> {
             "watching cart {} of store {} on {}",
             self.root.cart(),
             self.root.store(),
-            self.arguments.broker
+            self.broker
         ));
         Ok(())
     }
@@ -249,7 +251,7 @@ impl<'a> Watch<'a> {
     }
 
     fn broker(&self, reason: String) -> Error {
-        Error::Broker { address: self.arguments.broker.clone(), reason }
+        Error::Broker { address: self.broker.clone(), reason }
     }
 }
 

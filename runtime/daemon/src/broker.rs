@@ -1,12 +1,12 @@
-//! The broker: where it is ([`address`]), what waits for it ([`post`]), and the link to it ([`link`]).
+//! The broker: who we are to it ([`credentials`]), what waits for it ([`post`]), and the link to it ([`link`]).
 
-mod address;
+mod credentials;
 mod last_word;
 mod link;
 mod options;
 mod post;
 
-pub(crate) use address::{Address, Credentials};
+pub(crate) use credentials::Credentials;
 pub(crate) use link::{Link, probe};
 pub(crate) use options::Identity;
 pub(crate) use post::{Post, ResponseAddress};
@@ -43,8 +43,6 @@ pub(crate) enum Taking {
 /// Why the broker cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum BrokerError {
-    #[error("broker {address:?}: {reason}; write mqtts://user@host:8883, or mqtt://host:1883 without TLS")]
-    Address { address: String, reason: &'static str },
     #[error("{file}: {reason}; give a file that can be read and holds what it should")]
     File { file: String, reason: String },
     #[error("broker {address} cannot be reached: {reason}; does it run, and is the address right?")]

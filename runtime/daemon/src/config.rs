@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use cartvision_core::{MAX_CAMERAS, Settings, Span, Zone};
 use cartvision_pipelines as pipelines;
 use cartvision_pipelines::{CameraSettings, Rate, Source};
-use cartvision_wire::{CameraName, CartId, Root, StoreId};
+use cartvision_wire::{Address, CameraName, CartId, Root, StoreId};
 use serde::Deserialize;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::broker::{Address, Credentials, Identity};
+use crate::broker::{Credentials, Identity};
 use crate::failure::Failure;
 use crate::zones;
 

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use cartvision_core::{MAX_CAMERAS, MAX_EFFECTS, MediaTime, Session, Settings, Zone};
 use cartvision_engines::{Bundle, BundleError, Runtime};
 use cartvision_pipelines::{self as pipelines, CameraSettings, FrameSet, Pace, Source};
-use cartvision_wire::{CameraName, Clock, ConnectionId, ExitCode, Measure, Root, State, Status, Summary};
+use cartvision_wire::{
+    Address, CameraName, Clock, ConnectionId, ExitCode, Measure, Root, State, Status, Summary,
+};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::broker::{Address, BrokerFact, Credentials, Identity, Link, Post, probe};
+use crate::broker::{BrokerFact, Credentials, Identity, Link, Post, probe};
 use crate::cart::Cart;
 use crate::catalogue::Catalogue;
 use crate::cli::ReplayArgs;

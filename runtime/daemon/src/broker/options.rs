@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartvision_wire::topic::{SESSION_EXPIRY_S, WILL_DELAY_S};
-use cartvision_wire::{Root, State};
+use cartvision_wire::{Address, Root, State};
 use rumqttc::v5::MqttOptions;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, LastWillProperties};
@@ -12,7 +12,7 @@ use rumqttc::{TlsConfiguration, Transport};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::{Address, BrokerError, Credentials};
+use super::{BrokerError, Credentials};
 
 /// Packets larger than this are refused, both ways: an event has at most 8 KiB, a basket some 40.
 const MAX_PACKET_BYTES: u32 = 256 * 1024;
