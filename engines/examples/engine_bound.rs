@@ -68,12 +68,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn session(runtime: &Runtime, bundle: &Bundle) -> Result<(Session, DynTensor), Box<dyn Error>> {
     let model = &bundle.manifest().detector;
     let file = model.variants.onnx_fp32.as_ref().ok_or("a bundle with onnx-fp32, please")?;
+    // Typed, because a builder's error carries the builder.
+    let plain = ort::Error::<()>::from;
     let session = Session::builder(runtime.environment())?
         .with_optimization_level(GraphOptimizationLevel::All)
-        .and_then(|b| b.with_parallel_execution(false))
-        .and_then(|b| b.with_intra_threads(1))
-        .and_then(|b| b.with_intra_op_spinning(false))
-        .map_err(ort::Error::<()>::from)?
+        .map_err(plain)?
+        .with_parallel_execution(false)
+        .map_err(plain)?
+        .with_intra_threads(1)
+        .map_err(plain)?
+        .with_intra_op_spinning(false)
+        .map_err(plain)?
         .commit_from_memory(&bundle.read(file)?)?;
     let extents = match model.layout {
         TensorLayout::Nchw => [1, 3, model.height, model.width],
