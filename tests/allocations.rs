@@ -96,6 +96,18 @@ fn a_picture_costs_no_allocation_from_output_to_decision() {
     let (mut added, mut removed, mut unresolved) = (0, 0, 0);
     cart.step(MediaTime::ZERO, Input::SessionStarted, &mut effects);
 
+    let mut count = |effects: &Effects| {
+        for effect in effects {
+            match effect {
+                Effect::Publish(d) => match d.outcome {
+                    Outcome::Added => added += 1,
+                    Outcome::Removed { .. } => removed += 1,
+                    Outcome::Unresolved { .. } => unresolved += 1,
+                },
+                Effect::Classify(_) | Effect::BasketOverflowed(_) => {}
+            }
+        }
+    };
     let mut picture = |i: u64| {
         draw(i, &mut output);
         for camera in cameras {
@@ -103,19 +115,11 @@ fn a_picture_costs_no_allocation_from_output_to_decision() {
             let now = MediaTime::from_ms(1000 * i / RATE + 10 * camera.index() as u64);
             cart.step(now, Input::Detected { camera, detections: &seen }, &mut effects);
             let mut questions = [None::<Question>; MAX_EFFECTS];
-            let mut count = |effects: &Effects| {
-                for (effect, question) in effects.iter().zip(&mut questions) {
-                    match effect {
-                        Effect::Publish(d) => match d.outcome {
-                            Outcome::Added => added += 1,
-                            Outcome::Removed { .. } => removed += 1,
-                            Outcome::Unresolved { .. } => unresolved += 1,
-                        },
-                        Effect::Classify(q) => *question = Some(*q),
-                        Effect::BasketOverflowed(_) => {}
-                    }
+            for (effect, question) in effects.iter().zip(&mut questions) {
+                if let Effect::Classify(q) = effect {
+                    *question = Some(*q);
                 }
-            };
+            }
             count(&effects);
             for question in questions.into_iter().flatten() {
                 let answer = analytic::classify(&question);

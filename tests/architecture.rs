@@ -253,15 +253,19 @@ fn unsafe_stands_in_engines_only_and_says_why() {
             scanned += 1;
             let text = fs::read_to_string(&file).unwrap();
             let lines: Vec<_> = text.lines().collect();
-            for line in word_lines(&code(&text), "unsafe") {
+            let code = code(&text);
+            for line in word_lines(&code, "unsafe") {
                 let said = lines[..line - 1]
                     .iter()
                     .rev()
                     .take_while(|l| l.trim_start().starts_with("//") || l.trim_start().starts_with("#["))
                     .any(|l| l.contains("SAFETY:"));
+                // A function's type promises nothing; a block or an implementation does.
+                let here = code.lines().nth(line - 1).unwrap();
+                let promises = here.contains("unsafe {") || here.contains("unsafe impl");
                 if p.name != MAY_BE_UNSAFE {
                     wrong.push(format!("{}:{line}: unsafe code", file.display()));
-                } else if !said {
+                } else if promises && !said {
                     wrong.push(format!("{}:{line}: no SAFETY comment above", file.display()));
                 }
             }
