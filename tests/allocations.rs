@@ -63,7 +63,7 @@ fn draw(i: u64, output: &mut [f32]) {
     if i % 7 != 3 {
         write(output, 1, 0.8, [100.0, 320.0, 50.0, 80.0]);
     }
-    if i % 3 == 0 {
+    if i.is_multiple_of(3) {
         write(output, 0, 0.55, [220.0, 60.0, 30.0, 30.0]);
     }
     write(output, 1, 0.2, [380.0, 380.0, 40.0, 40.0]);
