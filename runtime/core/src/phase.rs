@@ -16,6 +16,8 @@ const FAR_OFF_PLACE: f32 = 0.4;
 const SLACK: f32 = 0.06;
 /// A place of which another box covers this much is covered.
 const COVERED: f32 = 0.3;
+/// Fewer pictures of a bare place are a coincidence, however long they span (a camera may pause).
+const BARE_PICTURES: u32 = 4;
 /// A box this near to the picture's border touches it.
 const BORDER: f32 = 0.01;
 /// How far ahead a lost item's way is followed to see whether it led over the edge, seconds.
@@ -65,8 +67,15 @@ pub(crate) struct Resting {
     pub(crate) place: BBox,
     /// Sightings in a row off the place.
     off_place: u8,
-    /// Since when the item is unseen though nothing covers its place.
-    bare_since: Option<MediaTime>,
+    /// The item is unseen though nothing covers its place.
+    bare: Option<Bare>,
+}
+
+/// Since when, and in how many pictures.
+#[derive(Clone, Copy, Debug)]
+struct Bare {
+    since: MediaTime,
+    pictures: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +106,7 @@ impl Phase {
     }
 
     fn resting(bbox: BBox) -> Self {
-        Self::Resting(Resting { place: bbox, off_place: 0, bare_since: None })
+        Self::Resting(Resting { place: bbox, off_place: 0, bare: None })
     }
 }
 
@@ -183,11 +192,12 @@ impl Scene<'_> {
     fn resting(&self, track: &Track, was: Resting, sight: Sight) -> (Phase, Option<Suggestion>) {
         if sight == Sight::Unseen {
             if self.blind || self.covered(track, &was.place) {
-                return (Phase::Resting(Resting { bare_since: None, ..was }), None);
+                return (Phase::Resting(Resting { bare: None, ..was }), None);
             }
-            let since = was.bare_since.unwrap_or(self.at);
-            if self.at.since(since) < self.settings.vanish {
-                return (Phase::Resting(Resting { bare_since: Some(since), ..was }), None);
+            let bare = was.bare.unwrap_or(Bare { since: self.at, pictures: 0 });
+            let bare = Bare { pictures: bare.pictures + 1, ..bare };
+            if self.at.since(bare.since) < self.settings.vanish || bare.pictures < BARE_PICTURES {
+                return (Phase::Resting(Resting { bare: Some(bare), ..was }), None);
             }
             let last = Seen { pictures: 1, touched: u32::from(track.last_touched == Some(track.last_seen)) };
             let removed = self.suggest(track, Change::Removed, track.last_seen, Passage::InPlace, 0.0, last);
@@ -202,7 +212,7 @@ impl Scene<'_> {
         } else {
             // Small drift is the detector's: a shadow, a neighbour that leans on the item.
             let place = if overlap >= OFF_PLACE { was.place.towards(&track.bbox, DRIFT) } else { was.place };
-            Phase::Resting(Resting { place, off_place, bare_since: None })
+            Phase::Resting(Resting { place, off_place, bare: None })
         };
         (phase, None)
     }
