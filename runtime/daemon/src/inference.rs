@@ -1,8 +1,9 @@
 //! Inference workers: each takes the next frame, runs its own detector and tells the loop.
 //!
 //! One thread and one single-threaded detector for each core serve one camera as well as several: two pictures of
-//! one camera are inferred side by side, and the loop puts them back in order. (One session with two threads
-//! gave 0.78 of the pictures of two sessions with one thread; see `make bench`.)
+//! one camera are inferred side by side, and the loop puts them back in order. (What one
+//! session with more threads costs instead stands in `engines/examples/inference_cost.rs`; on a quiet machine the
+//! two are still to be compared for one stream.)
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
