@@ -12,6 +12,8 @@ use clap::{Parser, Subcommand};
 
 mod bundle;
 mod classes;
+#[allow(dead_code, reason = "read by the commands on recorded sessions, which come next")]
+mod recording;
 mod watch;
 
 /// The computer-vision engineer's tool.
