@@ -92,6 +92,13 @@ pub(crate) struct Size {
     height: usize,
 }
 
+impl Size {
+    /// Width, then height.
+    pub(crate) fn sides(self) -> [usize; 2] {
+        [self.width, self.height]
+    }
+}
+
 impl FromStr for Size {
     type Err = &'static str;
 

@@ -14,6 +14,7 @@ mod bundle;
 mod classes;
 #[allow(dead_code, reason = "read by the commands on recorded sessions, which come next")]
 mod recording;
+mod sim;
 mod watch;
 
 /// The computer-vision engineer's tool.
@@ -29,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Make a model bundle from an exported detector, and run it once to see that it works
     Bundle(bundle::Arguments),
+    /// Make labelled sessions with the dummy cart
+    Sim(sim::Arguments),
     /// Print a cart's events and basket as they come
     Watch(watch::Arguments),
 }
@@ -37,6 +40,10 @@ fn main() -> ExitCode {
     // A usage error ends the process here, with code 2 as the table says.
     match Arguments::parse().command {
         Command::Bundle(arguments) => match bundle::run(&arguments) {
+            Ok(made) => print(if arguments.json { made.json() } else { made.text() }),
+            Err(error) => failed(&error, error.advice(), error.exit_code()),
+        },
+        Command::Sim(arguments) => match sim::run(&arguments) {
             Ok(made) => print(if arguments.json { made.json() } else { made.text() }),
             Err(error) => failed(&error, error.advice(), error.exit_code()),
         },

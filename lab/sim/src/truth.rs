@@ -89,6 +89,8 @@ impl Truth {
             if let Some(home) = home {
                 change.episode = home;
                 episodes[home].changes += 1;
+                // The two were looked for in different steps.
+                episodes[home].start = episodes[home].start.min(change.start);
             }
         }
         for episode in &mut episodes {
