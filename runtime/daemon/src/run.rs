@@ -73,7 +73,7 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         cameras: names.into_iter().map(Camera::new).collect(),
         health: Health::default(),
         bundle: bundle.identity(),
-        order: Order::new(0, window.limit()),
+        order: Order::new(window.clone()),
         window: window.clone(),
         epoch,
         began: Instant::now(),
@@ -192,11 +192,8 @@ impl Daemon {
         loop {
             match facts.recv_timeout(tick_at.saturating_duration_since(Instant::now())) {
                 Ok(Fact::Inferred { ticket, inferred }) => {
-                    self.order.put(ticket, inferred).map_err(|_| {
-                        Failure::defect(format_args!("ticket {ticket} came twice or too early"))
-                    })?;
+                    self.order.put(ticket, inferred).map_err(Failure::defect)?;
                     while let Some(inferred) = self.order.take() {
-                        self.window.leave();
                         self.inferred(inferred)?;
                     }
                 }
