@@ -11,8 +11,8 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use cartvision_core::{MAX_CAMERAS, MediaTime, Session, Settings, Zone};
+use cartvision_engines::Bundle;
 use cartvision_engines::bundle::Digest;
-use cartvision_engines::{Bundle, BundleError};
 use cartvision_wire::{Address, CameraName, ExitCode, Measure, Root, Summary};
 
 use crate::broker::{Credentials, Identity};
@@ -23,7 +23,7 @@ use crate::clock::TimeLine;
 use crate::facts::{self, Fact};
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::{Ended, figures, zones};
+use crate::{Ended, figures, signals, zones};
 use input::Input;
 use recorded::{Recorded, Recorder, Told};
 use sightings::{Detected, Next, Sightings, Studio};
@@ -48,7 +48,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
         None => cameras.iter().map(|_| Zone::whole()).collect(),
     };
     let identity = args.broker.as_deref().map(|url| identity(args, url)).transpose()?;
-    let bundle = Bundle::open(&args.bundle).map_err(bundle_failure)?;
+    let bundle = Bundle::open(&args.bundle)?;
     let core = Session::new(Settings::default(), zones).map_err(Failure::usage)?;
     let catalogue = Catalogue::of(bundle.manifest()).map_err(Failure::usage)?;
     let (plan, digest) = plan(args, &bundle)?;
@@ -58,7 +58,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
         .map_err(Failure::defect)?;
 
     let (sender, facts) = facts::queue();
-    stop_on_signals(&sender)?;
+    signals::stop_on(&sender)?;
     let mut sinks = Sinks::open(args, identity, &bundle, &sender)?;
     cart.start_session(MediaTime::ZERO, &args.session)
         .map_err(Failure::defect)?
@@ -203,34 +203,4 @@ fn identity(args: &ReplayArgs, url: &str) -> Result<Identity, Failure> {
             .map_err(Failure::usage)?,
         root: Root::new(args.store.clone(), args.cart.clone()),
     })
-}
-
-/// A bundle's error: a wrong bundle is wrong input; a disk that fails is the environment.
-pub(crate) fn bundle_failure(e: BundleError) -> Failure {
-    match e {
-        e if e.is_environment() => Failure::environment(e),
-        e @ BundleError::Malformed { .. } => {
-            Failure::usage(format_args!("{e}; make the bundle again with `cartlab bundle`"))
-        }
-        e => Failure::usage(e),
-    }
-}
-
-/// SIGTERM and SIGINT become facts.
-pub(crate) fn stop_on_signals(facts: &std::sync::mpsc::SyncSender<Fact>) -> Result<(), Failure> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let failed = |e: std::io::Error| Failure::environment(format_args!("cannot wait for signals: {e}"));
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
-    let facts = facts.clone();
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for _ in signals.forever() {
-                if facts.send(Fact::Stop).is_err() {
-                    return;
-                }
-            }
-        })
-        .map(drop)
-        .map_err(failed)
 }

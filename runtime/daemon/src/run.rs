@@ -26,7 +26,7 @@ use crate::health::{Health, Trouble};
 use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
 use crate::order::{Order, Window};
-use crate::{Ended, replay};
+use crate::{Ended, signals};
 
 /// How often the core is told that time has passed.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,8 +42,8 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     let config = Config::read(&args.config)?;
     // Held until the process ends, however that happens.
     let _lock = lock(&config.state_dir)?;
-    let bundle = Bundle::open(&config.bundle).map_err(replay::bundle_failure)?;
-    let runtime = Runtime::open().map_err(|e| inference::engine_failure(&e))?;
+    let bundle = Bundle::open(&config.bundle)?;
+    let runtime = Runtime::open()?;
     let threads = config.threads.unwrap_or_else(inference::default_threads);
     let detectors = inference::detectors(&runtime, &bundle, threads)?;
     tracing::info!(bundle = bundle.identity(), onnxruntime = %runtime.path().display(), threads, "engine ready");
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
             .map_err(Failure::defect)?;
 
     let (sender, facts) = facts::queue();
-    replay::stop_on_signals(&sender)?;
+    signals::stop_on(&sender)?;
     let post = Arc::new(Post::new());
     let window = Arc::new(Window::new(inference::UNDER_WAY * detectors.len()));
     let mut daemon = Daemon {

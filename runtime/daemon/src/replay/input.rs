@@ -34,7 +34,7 @@ impl Input {
         };
         Ok(Self {
             bundle: Used { name: bundle.identity(), sha256: bundle.digest() },
-            cameras: args.cameras.iter().map(camera).collect::<Result<_, _>>()?,
+            cameras: args.cameras.iter().map(camera).collect::<Result<_, Failure>>()?,
         })
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Studio {
 impl Studio {
     /// Loads the detectors and opens the recordings: wrong ones are found here.
     pub(super) fn open(args: &ReplayArgs, bundle: &Bundle) -> Result<Self, Failure> {
-        let runtime = Runtime::open().map_err(|e| inference::engine_failure(&e))?;
+        let runtime = Runtime::open()?;
         let threads = args.threads.map_or_else(inference::default_threads, usize::from);
         let detectors = inference::detectors(&runtime, bundle, threads)?;
         let size = (bundle.manifest().detector.width, bundle.manifest().detector.height);
