@@ -6,57 +6,22 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cartvision_tests::input::{Real, tiny_bundle};
+use cartvision_tests::bench::Bench;
+use cartvision_tests::input::Real;
 use cartvision_tests::log::{EventLog, expect_valid, kind, lines, validator};
-use cartvision_tests::program::{Ran, Running, cartvisiond, run, wait_until};
+use cartvision_tests::program::{Ran, Running, run, wait_until};
 use cartvision_tests::video::{self, DIMMED, Index, MIRRORED};
 use cartvision_wire::{UtcTime, schema};
 use rustix::process::Signal;
 use serde_json::Value;
-use tempfile::{TempDir, tempdir};
 
-/// A place for a test's files, and the bundle in it.
-struct Bench {
-    place: TempDir,
-    bundle: PathBuf,
-}
-
-impl Bench {
-    fn of(real: &Real, items: &str) -> Self {
-        let place = tempdir().unwrap();
-        let bundle = real.bundle(place.path(), items);
-        Self { place, bundle }
-    }
-
-    fn tiny() -> Self {
-        let place = tempdir().unwrap();
-        let bundle = tiny_bundle(place.path());
-        Self { place, bundle }
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.place.path().join(name)
-    }
-
-    /// A replay, ready to run.
-    fn replay(&self, cameras: &[(&str, &Path)], more: &[&str]) -> std::process::Command {
-        let mut command = cartvisiond();
-        command.arg("replay").arg("--bundle").arg(&self.bundle).args(more);
-        for (name, file) in cameras {
-            command.arg("--camera").arg(format!("{name}={}", file.display()));
-        }
-        command
-    }
-
-    /// Replays to a file; gives the file and its events.
-    fn events(&self, cameras: &[(&str, &Path)], more: &[&str]) -> (PathBuf, EventLog) {
-        let file = self.at(&format!("events-{}.jsonl", fs::read_dir(self.place.path()).unwrap().count()));
-        let ran = run(self.replay(cameras, more).arg("--events").arg(&file)).expect_code(0);
-        let log = EventLog::from_lines(&fs::read_to_string(&file).unwrap());
-        check_session(&log);
-        check_summary(&ran, &log, cameras.len());
-        (file, log)
-    }
+/// Replays to a file; gives the file and its events.
+fn events(bench: &Bench, cameras: &[(&str, &Path)], more: &[&str]) -> (PathBuf, EventLog) {
+    let (ran, file) = bench.replay_to_file(cameras, more);
+    let log = EventLog::from_lines(&fs::read_to_string(&file).unwrap());
+    check_session(&log);
+    check_summary(&ran, &log, cameras.len());
+    (file, log)
 }
 
 /// One session from its start to its settlement, whose last word about the basket is what its events make.
@@ -90,12 +55,12 @@ fn same_acts(a: &EventLog, b: &EventLog) -> bool {
 fn the_real_clip_gives_the_same_bytes_on_any_number_of_threads() {
     let Some(real) = Real::find() else { return };
     let bench = Bench::of(&real, "bottle");
-    let (file, log) = bench.events(&[("rim", &real.video)], &[]);
+    let (file, log) = events(&bench, &[("rim", &real.video)], &[]);
     real.expect_all(&real.truth, &file, 0);
     assert_eq!(log.of("item.removed").iter().filter(|e| e["data"]["not_in_basket"] == true).count(), 2);
 
     let first = fs::read_to_string(&file).unwrap();
-    let (again, _) = bench.events(&[("rim", &real.video)], &["--threads", "1"]);
+    let (again, _) = events(&bench, &[("rim", &real.video)], &["--threads", "1"]);
     assert_eq!(fs::read_to_string(again).unwrap(), first, "on one thread");
     // To standard output, which then carries nothing else.
     let ran = run(&mut bench.replay(&[("rim", &real.video)], &["--threads", "3", "--events", "-"]));
@@ -109,10 +74,10 @@ fn a_mirrored_copy_gives_the_same_events_alone_and_beside_the_clip() {
     let Some(real) = Real::find() else { return };
     let bench = Bench::of(&real, "bottle");
     let mirrored = video::filtered(&real.video, MIRRORED, bench.at("mirrored.mkv"));
-    let (file, _) = bench.events(&[("rim", &mirrored)], &[]);
+    let (file, _) = events(&bench, &[("rim", &mirrored)], &[]);
     real.expect_all(&real.truth, &file, 0);
     // Two views of one basket: each act is one event, seen by both.
-    let (file, log) = bench.events(&[("left", &real.video), ("right", &mirrored)], &[]);
+    let (file, log) = events(&bench, &[("left", &real.video), ("right", &mirrored)], &[]);
     real.expect_all(&real.truth, &file, 0);
     for event in log.of("item.added").into_iter().chain(log.of("item.removed")) {
         let cameras = event["data"]["cameras"].as_array().unwrap();
@@ -126,7 +91,7 @@ fn a_dimmed_copy_gives_the_same_events() {
     let Some(real) = Real::find() else { return };
     let bench = Bench::of(&real, "bottle");
     let dimmed = video::filtered(&real.video, DIMMED, bench.at("dimmed.mkv"));
-    let (file, _) = bench.events(&[("rim", &dimmed)], &[]);
+    let (file, _) = events(&bench, &[("rim", &dimmed)], &[]);
     real.expect_all(&real.truth, &file, 0);
 }
 
@@ -135,7 +100,7 @@ fn a_dimmed_copy_gives_the_same_events() {
 fn every_class_an_item() {
     let Some(real) = Real::find() else { return };
     let bench = Bench::of(&real, "all");
-    let (file, log) = bench.events(&[("rim", &real.video)], &[]);
+    let (file, log) = events(&bench, &[("rim", &real.video)], &[]);
     real.expect_all(&real.truth, &file, u64::MAX);
     let bottles = log.events().iter().filter(|e| matches!(kind(e), "item.added" | "item.removed"));
     assert!(bottles.clone().all(|e| e["data"]["item"]["id"] == "bottle"));
@@ -147,7 +112,7 @@ fn every_class_an_item() {
 fn two_cameras_with_the_same_clip_give_each_act_once() {
     let Some(real) = Real::find() else { return };
     let bench = Bench::of(&real, "bottle");
-    let (file, log) = bench.events(&[("left", &real.video), ("right", &real.video)], &[]);
+    let (file, log) = events(&bench, &[("left", &real.video), ("right", &real.video)], &[]);
     real.expect_all(&real.truth, &file, 0);
     let items = log.kinds().iter().filter(|k| k.starts_with("item.")).count();
     assert_eq!(items, 8, "{:?}", log.kinds());
@@ -169,7 +134,7 @@ fn a_zone_says_what_counts() {
         let (zones, truth) = (bench.at(&format!("{name}.toml")), bench.at(&format!("{name}.jsonl")));
         fs::write(&zones, format!("[zones]\nrim = {zone}\n")).unwrap();
         fs::write(&truth, expected.join("\n")).unwrap();
-        let (file, _) = bench.events(&[("rim", &real.video)], &["--zones", zones.to_str().unwrap()]);
+        let (file, _) = events(&bench, &[("rim", &real.video)], &["--zones", zones.to_str().unwrap()]);
         real.expect_all(&truth, &file, 0);
     }
 }
@@ -180,9 +145,9 @@ fn the_start_time_shifts_every_moment() {
     let bench = Bench::of(&real, "bottle");
     // The first act is over at 7.2 s.
     let clip = video::remuxed(&real.video, Index::Front, Some(270), bench.at("beginning.mp4"));
-    let (_, epoch) = bench.events(&[("rim", &clip)], &[]);
+    let (_, epoch) = events(&bench, &[("rim", &clip)], &[]);
     let start: UtcTime = "2026-11-23T10:15:30.123Z".parse().unwrap();
-    let (_, shifted) = bench.events(&[("rim", &clip)], &["--start-time", &start.to_string()]);
+    let (_, shifted) = events(&bench, &[("rim", &clip)], &["--start-time", &start.to_string()]);
     assert_eq!(epoch.kinds(), shifted.kinds());
     assert!(same_acts(&epoch, &shifted) && epoch.acts().len() == 1, "{:?}", epoch.acts());
     let time = |e: &Value| e["time"].as_str().unwrap().parse::<UtcTime>().unwrap().as_ms();

@@ -5,9 +5,11 @@
 //! Patience is generous throughout: how long something takes is never what a test asserts.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+pub mod bench;
 pub mod input;
 pub mod log;
 pub mod mosquitto;
 pub mod observer;
 pub mod program;
+pub mod table;
 pub mod video;

@@ -1,15 +1,21 @@
-//! The broker: who we are to it ([`credentials`]), what waits for it ([`post`]), and the link to it ([`link`]).
+//! The broker: who we are to it ([`credentials`]), what waits for it ([`post`]), and the [`link`] to it, one
+//! [`connection`] after the other.
 
+mod connection;
 mod credentials;
+mod error;
 mod last_word;
 mod link;
 mod options;
 mod post;
+mod probe;
 
 pub(crate) use credentials::Credentials;
-pub(crate) use link::{Link, probe};
+pub(crate) use error::BrokerError;
+pub(crate) use link::Link;
 pub(crate) use options::Identity;
 pub(crate) use post::{Post, ResponseAddress};
+pub(crate) use probe::probe;
 
 use crate::commands::Incoming;
 
@@ -38,23 +44,4 @@ pub(crate) enum Taking {
     NobodySubscribed,
     /// It refuses them.
     Refused,
-}
-
-/// Why the broker cannot be used.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum BrokerError {
-    #[error("{file}: {reason}; give a file that can be read and holds what it should")]
-    File { file: String, reason: String },
-    #[error("broker {address} cannot be reached: {reason}; does it run, and is the address right?")]
-    Unreachable { address: String, reason: String },
-    #[error(
-        "broker {address}: TLS failed: {reason}; does the CA file fit the broker's certificate, and the host its name?"
-    )]
-    Tls { address: String, reason: String },
-    #[error(
-        "broker {address} refused the connection: {reason}; are user and password right, and may this client connect?"
-    )]
-    Refused { address: String, reason: String },
-    #[error("broker {address} broke the connection off: {reason}")]
-    Lost { address: String, reason: String },
 }

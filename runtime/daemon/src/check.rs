@@ -8,12 +8,12 @@ use cartvision_pipelines::{FrameSet, Pace, Taken, What};
 use cartvision_wire::ExitCode;
 use serde_json::json;
 
+use crate::Ended;
 use crate::broker::probe;
 use crate::catalogue::Catalogue;
 use crate::cli::CheckArgs;
 use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::{Ended, inference, replay};
 
 /// One thing that was looked at.
 struct Finding {
@@ -72,7 +72,7 @@ fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
     let names: Vec<_> = config.cameras.iter().map(|c| c.name.as_str()).collect();
     note("configuration", Ok(format!("{}, cameras {} with their zones", file.display(), names.join(", "))));
 
-    let bundle = Bundle::open(&config.bundle).map_err(replay::bundle_failure).and_then(|bundle| {
+    let bundle = Bundle::open(&config.bundle).map_err(Failure::from).and_then(|bundle| {
         Catalogue::of(bundle.manifest()).map_err(Failure::usage)?;
         Ok(bundle)
     });
@@ -80,7 +80,7 @@ fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
         "bundle",
         bundle.as_ref().map(|b| format!("{} in {}", b.identity(), b.directory().display())).map_err(again),
     );
-    let runtime = Runtime::open().map_err(|e| inference::engine_failure(&e));
+    let runtime = Runtime::open().map_err(Failure::from);
     note(
         "engine",
         runtime
@@ -89,7 +89,7 @@ fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
             .map_err(again),
     );
     if let (Ok(bundle), Ok(runtime)) = (&bundle, &runtime) {
-        let detector = Detector::load(runtime, bundle, 1).map_err(|e| inference::engine_failure(&e));
+        let detector = Detector::load(runtime, bundle, 1).map_err(Failure::from);
         note("detector", detector.map(|d| format!("{} ran", d.variant().name())));
     }
     for (name, result) in cameras(&config, bundle.as_ref().ok()) {

@@ -63,6 +63,11 @@ pub(crate) struct ReplayArgs {
     /// Write the events as JSON lines to this file, or to stdout with `-`
     #[arg(long, value_name = "FILE|-")]
     pub(crate) events: Option<PathBuf>,
+    /// What the detector saw: where there is no such file it is written; where there is one of the same bundle,
+    /// cameras and recordings, it is taken from there, without decoding and inference. `fps` then counts
+    /// pictures of that file, and --threads means nothing. Zones may differ
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: Option<PathBuf>,
     /// Publish on this broker: mqtt://host:port or mqtts://user@host:port; the password is read from
     /// CARTVISION_BROKER_PASSWORD or --broker-password-file
     #[arg(long, value_name = "URL")]

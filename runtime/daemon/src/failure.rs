@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
+use cartvision_engines::{BundleError, EngineError};
 use cartvision_wire::ExitCode;
 
 /// A failure that ends the program.
@@ -38,5 +39,25 @@ impl Failure {
 impl Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.what)
+    }
+}
+
+/// A wrong bundle is wrong input; a disk that fails is the environment.
+impl From<BundleError> for Failure {
+    fn from(e: BundleError) -> Self {
+        match e {
+            e if e.is_environment() => Self::environment(e),
+            e @ BundleError::Malformed { .. } => {
+                Self::usage(format_args!("{e}; make the bundle again with `cartlab bundle`"))
+            }
+            e => Self::usage(e),
+        }
+    }
+}
+
+/// A wrong model is wrong input; an engine that fails is the environment.
+impl From<EngineError> for Failure {
+    fn from(e: EngineError) -> Self {
+        if e.is_environment() { Self::environment(e) } else { Self::usage(e) }
     }
 }

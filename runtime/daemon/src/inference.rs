@@ -63,13 +63,8 @@ pub(crate) fn detectors(
     bundle: &Bundle,
     threads: usize,
 ) -> Result<Vec<Detector>, Failure> {
-    let load = |_| Detector::load(runtime, bundle, 1);
-    (0..threads.max(1)).map(load).collect::<Result<_, _>>().map_err(|e| engine_failure(&e))
-}
-
-/// An engine's error as the end of a command.
-pub(crate) fn engine_failure(e: &EngineError) -> Failure {
-    if e.is_environment() { Failure::environment(e) } else { Failure::usage(e) }
+    let load = |_| Detector::load(runtime, bundle, 1).map_err(Failure::from);
+    (0..threads.max(1)).map(load).collect()
 }
 
 /// Inference threads where none are asked for: one for each core.

@@ -27,6 +27,7 @@ mod order;
 mod outbox;
 mod replay;
 mod run;
+mod signals;
 mod zones;
 
 use cartvision_wire::ExitCode;

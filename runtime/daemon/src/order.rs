@@ -1,6 +1,6 @@
 //! Puts what several workers finished back into the order in which it was handed out.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bounds how much work is under way: handed out, and not yet taken back in order. A worker that the scheduler
 /// favours waits here for one that it does not.
@@ -42,7 +42,7 @@ impl Window {
         !state.closed
     }
 
-    /// One is not under way any more.
+    /// One is not under way any more, or will not be: it was not there.
     pub(crate) fn leave(&self) {
         self.lock().under_way -= 1;
         self.changed.notify_one();
@@ -59,39 +59,46 @@ impl Window {
     }
 }
 
-/// Holds what came early. Bounded by how much can be under way at once (a [`Window`]'s limit): the ring never
-/// grows after its making.
+/// Holds what came early. Bounded by how much can be under way at once: the ring never grows after its making.
 #[derive(Debug)]
 pub(crate) struct Order<T> {
+    window: Arc<Window>,
     next: u64,
     early: Vec<Option<T>>,
 }
 
+/// A ticket that is not one of those under way: a defect of whoever handed it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ticket {0} came twice or too early")]
+pub(crate) struct StrayTicket(u64);
+
 impl<T> Order<T> {
-    /// For at most `under_way` pieces of work at once; tickets start at `first`.
-    pub(crate) fn new(first: u64, under_way: usize) -> Self {
-        Self { next: first, early: (0..under_way.max(1)).map(|_| None).collect() }
+    /// For the work that has entered `window`; tickets start at 0.
+    pub(crate) fn new(window: Arc<Window>) -> Self {
+        let early = (0..window.limit()).map(|_| None).collect();
+        Self { window, next: 0, early }
     }
 
-    /// Takes in a finished piece. Gives it back if its ticket cannot be: not one of those under way.
-    pub(crate) fn put(&mut self, ticket: u64, piece: T) -> Result<(), T> {
+    /// Takes in a finished piece.
+    pub(crate) fn put(&mut self, ticket: u64, piece: T) -> Result<(), StrayTicket> {
         let ring = self.early.len() as u64;
         if ticket < self.next || ticket - self.next >= ring {
-            return Err(piece);
+            return Err(StrayTicket(ticket));
         }
         let place = &mut self.early[(ticket % ring) as usize];
         if place.is_some() {
-            return Err(piece);
+            return Err(StrayTicket(ticket));
         }
         *place = Some(piece);
         Ok(())
     }
 
-    /// The next piece in order, if it is there.
+    /// The next piece in order, if it is there: it leaves the window.
     pub(crate) fn take(&mut self) -> Option<T> {
         let ring = self.early.len() as u64;
         let piece = self.early[(self.next % ring) as usize].take()?;
         self.next += 1;
+        self.window.leave();
         Some(piece)
     }
 }
@@ -100,23 +107,35 @@ impl<T> Order<T> {
 mod tests {
     use super::*;
 
+    /// An order with `limit` pieces under way, the tickets below `first` taken long ago.
+    fn order<T>(first: u64, limit: usize) -> Order<T> {
+        let window = Arc::new(Window::new(limit));
+        (0..limit).for_each(|_| assert!(window.enter()));
+        Order { next: first, ..Order::new(window) }
+    }
+
     #[test]
-    fn order_comes_back() {
-        let mut order = Order::new(0, 3);
+    fn order_comes_back_and_the_window_opens() {
+        let mut order = order(0, 3);
+        let window = order.window.clone();
         let mut out = Vec::new();
         for ticket in [1, 2, 0, 4, 3, 5] {
             order.put(ticket, ticket).unwrap();
-            out.extend(std::iter::from_fn(|| order.take()));
+            while let Some(piece) = order.take() {
+                out.push(piece);
+                assert_eq!(window.under_way(), 2);
+                assert!(window.enter());
+            }
         }
         assert_eq!(out, [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]
-    fn what_cannot_be_is_given_back() {
-        let mut order = Order::new(5, 2);
-        assert_eq!(order.put(4, 'a'), Err('a'), "long past");
-        assert_eq!(order.put(7, 'b'), Err('b'), "too far ahead");
+    fn what_cannot_be_is_refused() {
+        let mut order = order(5, 2);
+        assert_eq!(order.put(4, 'a'), Err(StrayTicket(4)), "long past");
+        assert_eq!(order.put(7, 'b'), Err(StrayTicket(7)), "too far ahead");
         order.put(6, 'c').unwrap();
-        assert_eq!(order.put(6, 'd'), Err('d'), "twice");
+        assert_eq!(order.put(6, 'd'), Err(StrayTicket(6)), "twice");
     }
 }

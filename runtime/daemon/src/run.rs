@@ -26,7 +26,7 @@ use crate::health::{Health, Trouble};
 use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
 use crate::order::{Order, Window};
-use crate::{Ended, replay};
+use crate::{Ended, signals};
 
 /// How often the core is told that time has passed.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,8 +42,8 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     let config = Config::read(&args.config)?;
     // Held until the process ends, however that happens.
     let _lock = lock(&config.state_dir)?;
-    let bundle = Bundle::open(&config.bundle).map_err(replay::bundle_failure)?;
-    let runtime = Runtime::open().map_err(|e| inference::engine_failure(&e))?;
+    let bundle = Bundle::open(&config.bundle)?;
+    let runtime = Runtime::open()?;
     let threads = config.threads.unwrap_or_else(inference::default_threads);
     let detectors = inference::detectors(&runtime, &bundle, threads)?;
     tracing::info!(bundle = bundle.identity(), onnxruntime = %runtime.path().display(), threads, "engine ready");
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
             .map_err(Failure::defect)?;
 
     let (sender, facts) = facts::queue();
-    replay::stop_on_signals(&sender)?;
+    signals::stop_on(&sender)?;
     let post = Arc::new(Post::new());
     let window = Arc::new(Window::new(inference::UNDER_WAY * detectors.len()));
     let mut daemon = Daemon {
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         cameras: names.into_iter().map(Camera::new).collect(),
         health: Health::default(),
         bundle: bundle.identity(),
-        order: Order::new(0, window.limit()),
+        order: Order::new(window.clone()),
         window: window.clone(),
         epoch,
         began: Instant::now(),
@@ -192,11 +192,8 @@ impl Daemon {
         loop {
             match facts.recv_timeout(tick_at.saturating_duration_since(Instant::now())) {
                 Ok(Fact::Inferred { ticket, inferred }) => {
-                    self.order.put(ticket, inferred).map_err(|_| {
-                        Failure::defect(format_args!("ticket {ticket} came twice or too early"))
-                    })?;
+                    self.order.put(ticket, inferred).map_err(Failure::defect)?;
                     while let Some(inferred) = self.order.take() {
-                        self.window.leave();
                         self.inferred(inferred)?;
                     }
                 }

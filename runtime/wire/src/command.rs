@@ -15,6 +15,7 @@ use crate::bounded::List;
 use crate::name::{CatalogueId, SessionId};
 use crate::position::{Epoch, EventId, Sequence};
 use crate::reply::Refusal;
+use crate::table::names;
 use crate::time::UtcTime;
 
 /// The oldest command that is obeyed.
@@ -23,43 +24,22 @@ pub const MAX_AGE_MS: u64 = 30_000;
 /// The largest payload that is looked into.
 pub const MAX_COMMAND_BYTES: usize = 8 * 1024;
 
-macro_rules! command_names {
-    ($($variant:ident = $name:literal, $doc:literal;)*) => {
-        /// The name of a command: the end of its topic.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum CommandName {
-            $(#[doc = $doc] $variant,)*
-        }
-
-        impl CommandName {
-            /// Every command.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The name as it stands in the topic.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-
-            /// The command of this name.
-            pub fn parse(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-command_names! {
-    SessionStart = "session/start", "Opens a session; the caller names it. Idempotent.";
-    SessionEnd = "session/end", "Ends the open session.";
-    BasketAdjust = "basket/adjust", "Staff or a scanner puts the basket right.";
-    EventsReplay = "events/replay", "Sends events again, from a position on.";
-    Snapshot = "snapshot", "Takes a picture of what each camera sees.";
-    Reload = "reload", "Reads configuration and bundle again.";
+names! {
+    /// The name of a command: the end of its topic.
+    pub enum CommandName {
+        /// Opens a session; the caller names it. Idempotent.
+        SessionStart = "session/start",
+        /// Ends the open session.
+        SessionEnd = "session/end",
+        /// Staff or a scanner puts the basket right.
+        BasketAdjust = "basket/adjust",
+        /// Sends events again, from a position on.
+        EventsReplay = "events/replay",
+        /// Takes a picture of what each camera sees.
+        Snapshot = "snapshot",
+        /// Reads configuration and bundle again.
+        Reload = "reload",
+    }
 }
 
 /// A command and what it needs.

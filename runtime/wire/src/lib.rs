@@ -20,6 +20,7 @@ pub mod reply;
 pub mod schema;
 pub mod state;
 pub mod summary;
+mod table;
 pub mod telemetry;
 pub mod time;
 pub mod topic;

@@ -6,44 +6,39 @@ use thiserror::Error;
 
 use crate::bounded::Text;
 use crate::command::{CommandError, CommandName};
+use crate::table::names;
 
-macro_rules! refusals {
-    ($($variant:ident = $code:literal, $doc:literal;)*) => {
-        /// Why a command was not obeyed. More codes may come; treat an unknown one as "not done".
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum Refusal {
-            $(#[doc = $doc] #[serde(rename = $code)] $variant,)*
-        }
-
-        impl Refusal {
-            /// Every code.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The code as it is written.
-            pub const fn code(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $code,)*
-                }
-            }
-        }
-    };
-}
-
-refusals! {
-    Retained = "retained", "It was a retained message: nobody knows when it was meant.";
-    Stale = "stale", "It was issued more than 30 s from the cart's time.";
-    Malformed = "malformed", "Its payload does not fit the command's schema.";
-    UnknownCommand = "unknown-command", "There is no command of this name.";
-    NotAvailable = "not-available", "This cart cannot do it: not in this version, or not as it is set up.";
-    NoSession = "no-session", "It needs an open session and there is none.";
-    SessionOpen = "session-open", "Another session is open; end it first.";
-    SessionMismatch = "session-mismatch", "It names a session that is not the open one.";
-    UnknownItem = "unknown-item", "It names an item that is not in the catalogue.";
-    UnknownEvent = "unknown-event", "It corrects an event that the cart does not know.";
-    UnknownPosition = "unknown-position", "It asks for events that the cart no longer keeps, or never had.";
-    ResponseTopicRefused = "response-topic-refused",
-        "Its response topic is not under the cart's root. Never sent, since there is nowhere to send it: counted and logged.";
-    Failed = "failed", "The cart tried and failed; the message says at what.";
+names! {
+    /// Why a command was not obeyed. More codes may come; treat an unknown one as "not done".
+    pub enum Refusal {
+        /// It was a retained message: nobody knows when it was meant.
+        Retained = "retained",
+        /// It was issued more than 30 s from the cart's time.
+        Stale = "stale",
+        /// Its payload does not fit the command's schema.
+        Malformed = "malformed",
+        /// There is no command of this name.
+        UnknownCommand = "unknown-command",
+        /// This cart cannot do it: not in this version, or not as it is set up.
+        NotAvailable = "not-available",
+        /// It needs an open session and there is none.
+        NoSession = "no-session",
+        /// Another session is open; end it first.
+        SessionOpen = "session-open",
+        /// It names a session that is not the open one.
+        SessionMismatch = "session-mismatch",
+        /// It names an item that is not in the catalogue.
+        UnknownItem = "unknown-item",
+        /// It corrects an event that the cart does not know.
+        UnknownEvent = "unknown-event",
+        /// It asks for events that the cart no longer keeps, or never had.
+        UnknownPosition = "unknown-position",
+        /// Its response topic is not under the cart's root. Never sent, since there is nowhere to send it:
+        /// counted and logged.
+        ResponseTopicRefused = "response-topic-refused",
+        /// The cart tried and failed; the message says at what.
+        Failed = "failed",
+    }
 }
 
 /// The answer to a command.

@@ -360,7 +360,7 @@ fn replies() {
     for &code in Refusal::ALL {
         let reply = Reply::refused(&"x".repeat(999), code, &"y".repeat(999));
         assert_both_ways(&validator, &reply);
-        assert_eq!(value(&reply)["error"]["code"], code.code());
+        assert_eq!(value(&reply)["error"]["code"], code.as_str());
     }
     let error = Request::parse("dance", b"{}").unwrap_err();
     assert_refused(

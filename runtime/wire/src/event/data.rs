@@ -10,6 +10,7 @@ use crate::bounded::{List, Text};
 use crate::item::{Candidates, Change, DecidedBy, Item, OpenChange};
 use crate::name::CameraName;
 use crate::position::{Epoch, EventId, Sequence};
+use crate::table::names;
 use crate::time::Clock;
 use crate::unit::Probability;
 
@@ -22,31 +23,13 @@ pub type Reason = Text<200>;
 /// The cameras that saw an act.
 pub type Cameras = List<CameraName, 16>;
 
-macro_rules! event_types {
-    ($($variant:ident($data:ident) = $name:literal, $doc:literal;)*) => {
-        /// The `type` of an event.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum EventType {
-            $(#[doc = $doc] $variant,)*
-        }
-
-        impl EventType {
-            /// Every type that is sent.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The type as it is written.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-
-            /// The type that is written so; `None` for one that we do not know.
-            pub fn parse(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$variant),)*
-                    _ => None,
-                }
+/// Event types with their data.
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident($data:ident) = $name:literal,)*) => {
+        names! {
+            /// The `type` of an event.
+            pub enum EventType {
+                $($(#[$doc])* $variant = $name,)*
             }
         }
 
@@ -54,7 +37,7 @@ macro_rules! event_types {
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(untagged)]
         pub enum EventData {
-            $(#[doc = $doc] $variant($data),)*
+            $($(#[$doc])* $variant($data),)*
         }
 
         impl EventData {
@@ -74,19 +57,27 @@ macro_rules! event_types {
     };
 }
 
-event_types! {
-    ItemAdded(Act) = "cartvision.item.added.v1", "Something came into the basket.";
-    ItemRemoved(Removal) = "cartvision.item.removed.v1", "Something left the basket.";
+events! {
+    /// Something came into the basket.
+    ItemAdded(Act) = "cartvision.item.added.v1",
+    /// Something left the basket.
+    ItemRemoved(Removal) = "cartvision.item.removed.v1",
+    /// Something happened and nobody could say surely what; the basket stays as it is.
     ItemUnresolved(Unresolved) = "cartvision.item.unresolved.v1",
-        "Something happened and nobody could say surely what; the basket stays as it is.";
-    ItemCorrected(Correction) = "cartvision.item.corrected.v1", "An earlier event was wrong, or is now known.";
-    SessionStarted(SessionStarted) = "cartvision.session.started.v1", "A shopping session began.";
-    SessionEnded(SessionEnded) = "cartvision.session.ended.v1", "A shopping session is over.";
+    /// An earlier event was wrong, or is now known.
+    ItemCorrected(Correction) = "cartvision.item.corrected.v1",
+    /// A shopping session began.
+    SessionStarted(SessionStarted) = "cartvision.session.started.v1",
+    /// A shopping session is over.
+    SessionEnded(SessionEnded) = "cartvision.session.ended.v1",
+    /// No question of the session is open any more.
     SessionSettled(SessionSettled) = "cartvision.session.settled.v1",
-        "No question of the session is open any more.";
-    CameraDegraded(CameraDegraded) = "cartvision.camera.degraded.v1", "A camera cannot be relied on.";
-    CameraRecovered(CameraRecovered) = "cartvision.camera.recovered.v1", "A camera can be relied on again.";
-    LogOpened(LogOpened) = "cartvision.log.opened.v1", "A new epoch began: always its first event.";
+    /// A camera cannot be relied on.
+    CameraDegraded(CameraDegraded) = "cartvision.camera.degraded.v1",
+    /// A camera can be relied on again.
+    CameraRecovered(CameraRecovered) = "cartvision.camera.recovered.v1",
+    /// A new epoch began: always its first event.
+    LogOpened(LogOpened) = "cartvision.log.opened.v1",
 }
 
 /// An act: something was put in or taken out. Times are milliseconds on the source's own time line.

@@ -1,0 +1,151 @@
+//! Where a replay's events go: a file, a broker, both or nowhere.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use cartvision_core::{MAX_EFFECTS, MediaTime};
+use cartvision_engines::Bundle;
+use cartvision_wire::{Clock, ConnectionId, State, Status};
+use uuid::Uuid;
+
+use crate::broker::{BrokerFact, Identity, Link, Post, probe};
+use crate::cart::Cart;
+use crate::cli::ReplayArgs;
+use crate::commands;
+use crate::facts::Fact;
+use crate::failure::Failure;
+use crate::journal::Row;
+
+/// How long the broker may take for what is still to be delivered at the end.
+const LAST_DELIVERY: Duration = Duration::from_secs(15);
+/// How long the goodbye to the broker may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Where events go.
+pub(super) struct Sinks {
+    file: Option<(String, Box<dyn Write>)>,
+    broker: Option<(Arc<Post>, Link)>,
+    events: u64,
+}
+
+impl Sinks {
+    /// Opens them; a broker that cannot be reached is found here.
+    pub(super) fn open(
+        args: &ReplayArgs,
+        identity: Option<Identity>,
+        bundle: &Bundle,
+        facts: &SyncSender<Fact>,
+    ) -> Result<Self, Failure> {
+        let file = match args.events.as_deref() {
+            None => None,
+            Some(path) if path == Path::new("-") => {
+                Some(("standard output".to_owned(), Box::new(std::io::stdout()) as Box<dyn Write>))
+            }
+            Some(path) => {
+                let name = path.display().to_string();
+                let file = std::fs::File::create(path).map_err(|e| {
+                    Failure::environment(format_args!(
+                        "{name}: cannot write the events: {e}; name a file in a directory that can be written with --events"
+                    ))
+                })?;
+                Some((name, Box::new(file) as Box<dyn Write>))
+            }
+        };
+        let broker = match identity {
+            None => None,
+            Some(identity) => {
+                probe(&identity).map_err(Failure::environment)?;
+                let post = Arc::new(Post::new());
+                post.set_state(State {
+                    status: Status::Online,
+                    reasons: std::iter::empty().collect(),
+                    // The link puts in the connection's own.
+                    connection_id: ConnectionId(Uuid::nil()),
+                    version: env!("CARGO_PKG_VERSION").into(),
+                    bundle: bundle.identity().as_str().into(),
+                    clock: Clock { synced: false, uncertainty_ms: None },
+                    session: Some(args.session.clone()),
+                    time: None,
+                });
+                let link = Link::start(identity, post.clone(), facts.clone())
+                    .map_err(|e| Failure::environment(format_args!("cannot start the broker link: {e}")))?;
+                Some((post, link))
+            }
+        };
+        Ok(Self { file, broker, events: 0 })
+    }
+
+    /// How many events went there.
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Writes and commits what the cart has recorded. A replay can wait: it does so before the outbox is full.
+    pub(super) fn take(&mut self, cart: &mut Cart) -> Result<(), Failure> {
+        let rows: Vec<Row> = cart.take_rows().collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.events += rows.len() as u64;
+        if let Some((name, file)) = &mut self.file {
+            for row in &rows {
+                // Line by line, so that what is there is whole whatever happens next.
+                let line = format!("{}\n", row.json);
+                file.write_all(line.as_bytes()).and_then(|()| file.flush()).map_err(|e| {
+                    Failure::environment(format_args!(
+                        "{name}: cannot write the events: {e}; those before are whole: make room, or open what reads them, and run it again"
+                    ))
+                })?;
+            }
+        }
+        if let Some((post, _)) = &self.broker {
+            if !post.wait_room(rows.len() + MAX_EFFECTS, LAST_DELIVERY) {
+                return Err(Failure::environment(
+                    "the broker takes no more events; is anybody subscribed to them?",
+                ));
+            }
+            post.commit(rows.into_iter(), || cart.basket());
+        }
+        Ok(())
+    }
+
+    /// What the broker says; `now` is how far the replay has come.
+    pub(super) fn heard(&mut self, fact: BrokerFact, cart: &mut Cart, now: MediaTime) -> Result<(), Failure> {
+        let Some((post, _)) = &self.broker else { return Ok(()) };
+        match fact {
+            BrokerFact::Connected => {}
+            BrokerFact::Events(taking) => tracing::debug!(?taking, "events"),
+            BrokerFact::Lost(error) => tracing::warn!("{error}; trying again"),
+            BrokerFact::TakenOver => {
+                return Err(Failure::environment(
+                    "another client with this cart's name took over the connection; give the replay a --cart of its own",
+                ));
+            }
+            BrokerFact::Command { incoming, response } => {
+                let reply =
+                    commands::obey(&incoming, cart, &mut post.lock().outbox, now, crate::clock::utc_now())
+                        .map_err(Failure::defect)?;
+                if let Some(to) = response {
+                    post.reply(to, reply);
+                }
+            }
+        }
+        self.take(cart)
+    }
+
+    /// Waits for the last deliveries and says goodbye.
+    pub(super) fn close(self) -> Result<(), Failure> {
+        let Some((post, link)) = self.broker else { return Ok(()) };
+        let left = post.wait_empty(LAST_DELIVERY);
+        link.stop(Instant::now() + GOODBYE);
+        if left > 0 {
+            return Err(Failure::environment(format_args!(
+                "{left} events were not taken by the broker (those in the events file are whole); is anybody subscribed to them?"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! A place for one test's files, with a bundle in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::input::{Real, tiny_bundle};
+use crate::program::{Ran, cartvisiond, run};
+
+/// A temporary directory, and the bundle in it.
+#[derive(Debug)]
+pub struct Bench {
+    /// The directory.
+    pub place: TempDir,
+    /// The bundle.
+    pub bundle: PathBuf,
+}
+
+impl Bench {
+    /// With the real model; `items` as `cartlab bundle` takes them.
+    pub fn of(real: &Real, items: &str) -> Self {
+        let place = TempDir::new().unwrap();
+        let bundle = real.bundle(place.path(), items);
+        Self { place, bundle }
+    }
+
+    /// With the tiny model.
+    pub fn tiny() -> Self {
+        let place = TempDir::new().unwrap();
+        let bundle = tiny_bundle(place.path());
+        Self { place, bundle }
+    }
+
+    /// The path of a file of this name.
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// Writes a file, and gives its path.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let file = self.at(name);
+        fs::write(&file, content).unwrap();
+        file
+    }
+
+    /// A replay, ready to run.
+    pub fn replay(&self, cameras: &[(&str, &Path)], more: &[&str]) -> Command {
+        let mut command = cartvisiond();
+        command.arg("replay").arg("--bundle").arg(&self.bundle).args(more);
+        for (name, file) in cameras {
+            command.arg("--camera").arg(format!("{name}={}", file.display()));
+        }
+        command
+    }
+
+    /// Replays, with the events in a new file; gives how it went, and the file.
+    pub fn replay_to_file(&self, cameras: &[(&str, &Path)], more: &[&str]) -> (Ran, PathBuf) {
+        let file = self.at(&format!("events-{}.jsonl", fs::read_dir(self.place.path()).unwrap().count()));
+        let ran = run(self.replay(cameras, more).arg("--events").arg(&file)).expect_code(0);
+        (ran, file)
+    }
+}
