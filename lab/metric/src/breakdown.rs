@@ -175,19 +175,17 @@ fn of_item(session: &Session, item: &str, names: &BTreeSet<&str>) -> Outcome {
     })
 }
 
-/// Which items were taken for which, the most frequent first.
-pub fn confusions(sessions: &[Session], twins: &BTreeMap<String, String>) -> (Vec<Confusion>, Twins) {
-    let twin = |a: &str, b: &str| {
-        twins.get(a).is_some_and(|twin| twin == b) || twins.get(b).is_some_and(|twin| twin == a)
-    };
-    let has_twin = |item: &str| twins.contains_key(item) || twins.values().any(|twin| twin == item);
+/// Which items were taken for which, the most frequent first. `families`: for each item that has near-twins the name
+/// that it shares with them.
+pub fn confusions(sessions: &[Session], families: &BTreeMap<String, String>) -> (Vec<Confusion>, Twins) {
+    let twin = |a: &str, b: &str| families.get(a).is_some_and(|family| families.get(b) == Some(family));
     let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let mut of = 0;
     for session in sessions {
         let names = session.truth.names();
         for (_, change, verdict) in session.changes() {
             let Some(act) = verdict.action else { continue };
-            of += u64::from(has_twin(change.item.name()));
+            of += u64::from(families.contains_key(change.item.name()));
             if !verdict.right_item {
                 let said = session.log.acts[act].item.name(&names);
                 *counts.entry((change.item.name(), said)).or_default() += 1;

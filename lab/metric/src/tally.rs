@@ -98,8 +98,8 @@ pub struct Outcome {
     pub tally: Tally,
     /// decided − end of each match, seconds.
     pub delays: Vec<f64>,
-    /// |moment − end| of each match, seconds.
-    pub moment_errors: Vec<f64>,
+    /// moment − end of each match, seconds: early ones are negative.
+    pub offsets: Vec<f64>,
     /// Every decision that states its confidence.
     pub decisions: Vec<Decision>,
 }
@@ -178,10 +178,10 @@ impl Session {
             tally.unresolved += u64::from(verdict.unresolved.is_some());
             tally.escalated += u64::from(verdict.escalated);
             if let Some(act) = verdict.matched.map(|a| &self.log.acts[a]) {
-                let (error, delay) = ((act.moment - change.end).abs(), act.decided - change.end);
-                tally.moment_error += error;
+                let (offset, delay) = (act.moment - change.end, act.decided - change.end);
+                tally.moment_error += offset.abs();
                 tally.decision_delay += delay;
-                outcome.moment_errors.push(error);
+                outcome.offsets.push(offset);
                 outcome.delays.push(delay);
             }
         }

@@ -196,7 +196,7 @@ fn tables_by_kind_act_item_and_trait() {
 
 #[test]
 fn twins_that_are_confused_are_named() {
-    let twins = BTreeMap::from([("a2".to_owned(), "a".to_owned())]);
+    let twins = ["a", "a2"].map(|item| (item.to_owned(), "apples".to_owned())).into();
     let (all, of_twins) = confusions(&two_sessions(), &twins);
     assert_eq!(all.len(), 1);
     assert_eq!(
