@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod bundle;
 mod classes;
-#[allow(dead_code, reason = "read by the commands on recorded sessions, which come next")]
+mod dataset;
 mod recording;
 mod watch;
 
@@ -29,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Make a model bundle from an exported detector, and run it once to see that it works
     Bundle(bundle::Arguments),
+    /// Make data sets from recorded sessions, check them, describe them
+    Dataset(dataset::Arguments),
     /// Print a cart's events and basket as they come
     Watch(watch::Arguments),
 }
@@ -38,6 +40,13 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Bundle(arguments) => match bundle::run(&arguments) {
             Ok(made) => print(if arguments.json { made.json() } else { made.text() }),
+            Err(error) => failed(&error, error.advice(), error.exit_code()),
+        },
+        Command::Dataset(arguments) => match dataset::run(&arguments) {
+            Ok(outcome) => match print(outcome.text) {
+                ExitCode::Fine => outcome.code,
+                unread => unread,
+            },
             Err(error) => failed(&error, error.advice(), error.exit_code()),
         },
         Command::Watch(arguments) => match watch::run(&arguments) {
