@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod bundle;
 mod classes;
-#[allow(dead_code, reason = "read by the commands on recorded sessions, which come next")]
+mod dataset;
 mod recording;
 mod sim;
 mod watch;
@@ -32,6 +32,8 @@ enum Command {
     Bundle(bundle::Arguments),
     /// Make labelled sessions with the dummy cart
     Sim(sim::Arguments),
+    /// Make data sets from recorded sessions, check them, describe them
+    Dataset(dataset::Arguments),
     /// Print a cart's events and basket as they come
     Watch(watch::Arguments),
 }
@@ -45,6 +47,13 @@ fn main() -> ExitCode {
         },
         Command::Sim(arguments) => match sim::run(&arguments) {
             Ok(made) => print(if arguments.json { made.json() } else { made.text() }),
+            Err(error) => failed(&error, error.advice(), error.exit_code()),
+        },
+        Command::Dataset(arguments) => match dataset::run(&arguments) {
+            Ok(outcome) => match print(outcome.text) {
+                ExitCode::Fine => outcome.code,
+                unread => unread,
+            },
             Err(error) => failed(&error, error.advice(), error.exit_code()),
         },
         Command::Watch(arguments) => match watch::run(&arguments) {

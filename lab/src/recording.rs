@@ -28,11 +28,12 @@ use std::{
 
 use cartvision_core::Zone;
 
-pub(crate) use boxes::{Boxes, View};
-pub(crate) use catalogue::Catalogue;
+pub(crate) use boxes::{Boxes, Seen, Thing, View};
+pub(crate) use catalogue::{Catalogue, Item};
 pub(crate) use fault::{Fault, RecordingError};
-pub(crate) use session::{Camera, Session};
-pub(crate) use truth::Truth;
+pub(crate) use json_lines::JsonLines;
+pub(crate) use session::{Camera, Difficulty, Session, Split};
+pub(crate) use truth::{Change, ChangeKind, Episode, Truth};
 
 const SESSION: &str = "session.json";
 const CATALOGUE: &str = "catalogue.json";
@@ -146,17 +147,13 @@ impl Recording {
         faults
     }
 
-    /// The session's directory.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// The file with a camera's video.
     pub(crate) fn video(&self, camera: &Camera) -> PathBuf {
         self.directory.join(&camera.file)
     }
 
     /// The zones as a file, for `cartvisiond replay --zones`.
+    #[allow(dead_code, reason = "the evaluation replays sessions; it comes next")]
     pub(crate) fn zones_file(&self) -> PathBuf {
         self.directory.join(ZONES)
     }

@@ -66,6 +66,15 @@ impl RecordingError {
         faults.into_iter().next().map(|fault| Self::Faulty { fault, more })
     }
 
+    /// The error as one fault among others.
+    pub(crate) fn into_fault(self) -> Fault {
+        match self {
+            Self::Faulty { fault, .. } => fault,
+            Self::Unreadable { path, reason } => Fault::of(path, format!("cannot read it: {reason}")),
+            Self::EmptySet { directory } => Fault::of(directory, "it holds no complete session"),
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::Usage
     }

@@ -134,8 +134,10 @@ pub(super) fn read(file: &Path) -> Result<Session, RecordingError> {
 pub(super) fn faults(session: &Session, file: &Path) -> Vec<Fault> {
     let mut wrong = Vec::new();
     let Session { duration, fps, width, height, cameras, .. } = session;
-    if session.name.is_empty() {
-        wrong.push("the name is empty".to_owned());
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if session.name.is_empty() || session.name.starts_with('.') || !session.name.chars().all(plain) {
+        let what = "use letters, digits, '.', '_' and '-', and no '.' in front";
+        wrong.push(format!("{:?} is no name that files could have: {what}", session.name));
     }
     if !duration.is_finite() || *duration <= 0.0 {
         wrong.push(format!("a duration of {duration} s is none"));
@@ -162,6 +164,9 @@ pub(super) fn faults(session: &Session, file: &Path) -> Vec<Fault> {
         // A recording that was handed on must not make us read elsewhere.
         if Path::new(&camera.file).file_name().is_none_or(|plain| *plain != *camera.file) {
             wrong.push(format!("camera {name}: {:?} is no name of a file beside session.json", camera.file));
+        }
+        if camera.frames == 0 {
+            wrong.push(format!("camera {name} has no frame"));
         }
         // Rounding, and a recorder that stops one frame early or late.
         let expected = duration * fps;

@@ -94,6 +94,8 @@ fn a_sound_session_is_read() {
 fn every_fault_is_told_with_its_place() {
     let cases = [
         (SESSION, "\"format\":1", "\"format\":2", "session.json: format 2 is not understood"),
+        (SESSION, "normal-000042", "../up", "\"../up\" is no name that files could have"),
+        (SESSION, "\"frames\":3", "\"frames\":0", "camera rim-left has no frame"),
         (SESSION, "\"seed\":42,", "", "missing field `seed`"),
         (SESSION, "", "{", "session.json:1: EOF"),
         (SESSION, "\"light\":\"noon\"", "\"light\":noon", "session.json:2: expected"),
