@@ -127,7 +127,9 @@ impl Error {
 
     pub(crate) fn advice(&self) -> &'static str {
         match self {
-            Self::File { .. } => "check that the place exists, can be written and has room (about 4 MB a session)",
+            Self::File { .. } => {
+                "check that the place exists, can be written and has room (about 4 MB a session)"
+            }
             Self::Picture { .. } => "give a JPEG or PNG of the product on white, or with alpha",
             Self::Table { .. } => "write the columns id, label and file, and if you like shape and size_mm",
             Self::Catalogue { .. } => "mend catalogue.csv",

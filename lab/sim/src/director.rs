@@ -214,7 +214,7 @@ impl Director<'_> {
         while self.now < last {
             let act = self.next_act(episodes, nulls, changes);
             let from = self.now;
-            let Some(to) = self.act(act, from) else {
+            let Some((act, to)) = self.act(act, from) else {
                 // Not possible now (nothing to take, no room): something else.
                 self.now += 0.05;
                 continue;
@@ -274,7 +274,8 @@ impl Director<'_> {
             self.world.rolls.push((from, from + seconds, far));
         } else if self.dice.chance(0.2) {
             let place = self.dice.weighted(&[2.0, 1.0, 1.0]);
-            let stand = [HANDLE, SIDES[0], SIDES[1]][place];
+            // Not through the basket: from one side to the other is by way of the handle.
+            let stand = if self.stand == HANDLE { [HANDLE, SIDES[0], SIDES[1]][place] } else { HANDLE };
             if stand != self.stand {
                 let seconds = self.stand.distance(stand) / 0.9;
                 self.now = self.now.max(from + seconds + 0.4);
@@ -477,6 +478,58 @@ impl Director<'_> {
             // `rest` moved it to the end of the list: keep its place.
             if let Some(last) = self.resting.pop() {
                 self.resting.insert(i, last);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::leg_at;
+
+    /// Nothing jumps: neither hands nor what they hold, and legs follow each other without gaps.
+    #[test]
+    fn movements_are_continuous() {
+        const STEP: f32 = 0.004;
+        /// Metres a second.
+        const FASTEST: f32 = 6.0;
+        let catalogue = Catalogue::own();
+        for seed in 0..30 {
+            let difficulty = Difficulty::ALL[seed as usize % 3];
+            let order =
+                Order { seed, difficulty, cameras: 2, duration: 40.0, fps: 15, width: 640, height: 360 };
+            let shopper = Shopper::of(&order);
+            let (world, _) = direct(&order, &shopper, &catalogue);
+            for (n, thing) in world.things.iter().enumerate() {
+                for pair in thing.legs.windows(2) {
+                    assert_eq!(pair[0].to, pair[1].from, "seed {seed}, thing {n}: {pair:?}");
+                }
+                let mut before: Option<Vec3> = None;
+                for i in 0..10_000 {
+                    let t = i as f32 * STEP;
+                    let now = world.place(thing, t).map(|(placed, _)| placed.middle);
+                    if let (Some(a), Some(b)) = (before, now) {
+                        let speed = a.distance(b) / STEP;
+                        assert!(
+                            speed < FASTEST,
+                            "seed {seed}, thing {n} at {t}: {speed} m/s, {:?}",
+                            leg_at(thing, t)
+                        );
+                    }
+                    before = now;
+                }
+            }
+            for hand in 0..2 {
+                let keys = &world.hands[hand];
+                assert!(keys.windows(2).all(|k| k[0].at < k[1].at));
+                let mut before = world.grasp(hand, 0.0).point;
+                for i in 1..10_000 {
+                    let now = world.grasp(hand, i as f32 * STEP).point;
+                    let speed = now.distance(before) / STEP;
+                    assert!(speed < FASTEST, "seed {seed}, hand {hand} at {}: {speed} m/s", i as f32 * STEP);
+                    before = now;
+                }
             }
         }
     }

@@ -43,7 +43,9 @@ pub(super) fn read(place: &Path) -> Result<Catalogue, Error> {
         let size = match line.size_mm.as_deref().filter(|s| !s.is_empty()) {
             None => likely_size(shape, picture.aspect()),
             Some(text) => size(text).ok_or_else(|| {
-                wrong(format!("product {name}: {text} is no size; write depth x width x height, like 55x160x225"))
+                wrong(format!(
+                    "product {name}: {text} is no size; write depth x width x height, like 55x160x225"
+                ))
             })?,
         };
         products.push(Product::pictured(line.id, line.label, shape, size, picture));

@@ -292,7 +292,9 @@ fn truth(simulation: &Simulation, labels: &Labels<'_>) -> String {
 
 /// zones.toml, as `cartvisiond replay --zones` reads it.
 fn zones(simulation: &Simulation, order: &Order) -> String {
-    let mut text = String::from("# The basket region in each camera's picture: what its inside, up to the rim, covers.\n[zones]\n");
+    let mut text = String::from(
+        "# The basket region in each camera's picture: what its inside, up to the rim, covers.\n[zones]\n",
+    );
     for camera in 0..order.cameras {
         let corners: Vec<_> =
             simulation.zone(camera).iter().map(|p| format!("[{:.4}, {:.4}]", p.x, p.y)).collect();
@@ -306,8 +308,10 @@ fn same(directory: &Path, about: &Value, catalogue: &Value) -> Result<(), Error>
     let read = |name: &str| -> Result<Value, Error> {
         let path = directory.join(name);
         let text = fs::read(&path).map_err(Error::file(&path))?;
-        serde_json::from_slice(&text)
-            .map_err(|e| Error::Other { directory: directory.to_owned(), differs: format!("its {name}: {e}") })
+        serde_json::from_slice(&text).map_err(|e| Error::Other {
+            directory: directory.to_owned(),
+            differs: format!("its {name}: {e}"),
+        })
     };
     let mut there = read("session.json")?;
     if let Some(cameras) = there["cameras"].as_array_mut() {

@@ -24,73 +24,73 @@ struct Hold {
 }
 
 impl Director<'_> {
-    /// Plays an act from `from` on; gives its end, or `None` if it cannot be played now.
-    pub(super) fn act(&mut self, act: Act, from: f32) -> Option<f32> {
+    /// Plays an act from `from` on; gives what it came to be and its end, or `None` if it cannot be played now.
+    pub(super) fn act(&mut self, act: Act, from: f32) -> Option<(Act, f32)> {
         let hand = usize::from(self.shopper.right_handed != self.dice.chance(0.15));
-        match act {
+        let end = match act {
             Act::Add => {
                 let kind = self.any_product();
-                self.put(hand, kind, from, false, false)
+                self.put(hand, kind, from, false, false)?
             }
             Act::Drop => {
                 let kind = self.any_product();
-                self.put(hand, kind, from, true, false)
+                self.put(hand, kind, from, true, false)?
             }
             Act::TwoHands => {
                 if self.dice.chance(0.3)
                     && let Some(resting) = self.takeable(false)
                 {
-                    return Some(self.take(hand, resting, from, true));
+                    self.take(hand, resting, from, true)
+                } else {
+                    let kind = self.any_product();
+                    self.put(hand, kind, from, false, true)?
                 }
-                let kind = self.any_product();
-                self.put(hand, kind, from, false, true)
             }
             Act::AddUnknown => {
                 let kind = Kind::Stranger(self.dice.below(stranger::ALL.len()));
-                self.put(hand, kind, from, false, false)
+                self.put(hand, kind, from, false, false)?
             }
             Act::Remove | Act::RemoveUnknown => {
                 let resting = self.takeable(act == Act::RemoveUnknown)?;
-                Some(self.take(hand, resting, from, false))
+                self.take(hand, resting, from, false)
             }
             Act::Swap => {
                 let resting = self.takeable(false)?;
                 let taken = self.take(hand, resting, from, false);
+                // The other hand brings the new one while the first still leaves.
+                let start = from + (taken - from) * self.dice.between(0.15, 0.45);
                 let kind = self.any_product();
-                // The other hand brings the new one while the first still leaves; or the same, at once.
-                let (other, start) = if self.dice.chance(0.6) {
-                    (1 - hand, from + (taken - from) * self.dice.between(0.35, 0.7))
-                } else {
-                    (hand, taken + 0.05)
-                };
-                Some(self.put(other, kind, start, false, false).unwrap_or(taken).max(taken))
+                match self.put(1 - hand, kind, start, false, false) {
+                    Some(end) => end.max(taken),
+                    None => return Some((Act::Remove, taken)),
+                }
             }
             Act::Several => {
                 let kind = self.any_product();
                 let first = self.put(hand, kind, from, false, false)?;
                 let kind = if self.dice.chance(0.3) { kind } else { self.any_product() };
-                let (other, start) = if self.dice.chance(0.7) {
-                    (1 - hand, from + self.dice.between(0.05, 0.6))
-                } else {
-                    (hand, first + 0.05)
-                };
-                Some(self.put(other, kind, start, false, false)?.max(first))
+                let start = from + self.dice.between(0.05, 0.4);
+                match self.put(1 - hand, kind, start, false, false) {
+                    Some(end) => end.max(first),
+                    None => return Some((Act::Add, first)),
+                }
             }
             Act::Move => {
                 let resting = self.takeable(false)?;
-                self.carry_over(hand, resting, from)
+                self.carry_over(hand, resting, from)?
             }
             Act::Shift => {
                 let resting = self.takeable(false)?;
-                self.shift(hand, resting, from)
+                self.shift(hand, resting, from)?
             }
-            Act::HandInOut => Some(self.reach_in(hand, from)),
+            Act::HandInOut => self.reach_in(hand, from),
             Act::HoldOver => {
                 let kind = self.any_product();
-                Some(self.hold_over(hand, kind, from))
+                self.hold_over(hand, kind, from)
             }
-            Act::Jolt | Act::PasserBy | Act::Flicker | Act::Shadow => Some(self.disturb(act, from)),
-        }
+            Act::Jolt | Act::PasserBy | Act::Flicker | Act::Shadow => self.disturb(act, from),
+        };
+        Some((act, end))
     }
 
     /// Seconds for a way at the shopper's pace.
