@@ -26,7 +26,7 @@ fn main() {
             for frame in 0..simulation.frames() {
                 let (rgb, seen) = studio.shoot(frame);
                 if let Some(out) = &out
-                    && frame % 10 == 5
+                    && frame % 3 == 0
                 {
                     let now = Instant::now();
                     let mut bytes = format!("P6\n{} {}\n255\n", order.width, order.height).into_bytes();

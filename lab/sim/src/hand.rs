@@ -11,6 +11,9 @@ const REACH: f32 = 0.105;
 const UPPER: f32 = 0.31;
 const FORE: f32 = 0.27;
 
+/// Who leaves at least this share of the forearm bare wears short sleeves.
+const SHORT: f32 = 0.9;
+
 /// Whose arms: what they look like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Arms {
@@ -83,12 +86,19 @@ pub(crate) fn bodies(grasp: &Grasp, joints: &Joints, arms: &Arms, [hand, skin, s
     }
     let size = arms.size;
     let Joints { shoulder, elbow, wrist, forward, palm, thumb } = *joints;
-    let bare = elbow + (wrist - elbow) * (1.0 - arms.bare);
-    skin.tube(
-        &[(bare, 0.040 - 0.012 * (1.0 - arms.bare)), (wrist, 0.027 * size)].map(|(p, r)| (p, r * size)),
-        10,
-    );
-    sleeve.tube(&[(shoulder, 0.062), (elbow, 0.052), (bare, 0.050 - 0.010 * (1.0 - arms.bare))], 10);
+    let thick = [0.044, 0.037, 0.027].map(|r| r * size);
+    if arms.bare < SHORT {
+        // The sleeve ends on the forearm.
+        let end = elbow + (wrist - elbow) * (1.0 - arms.bare);
+        let at_end = thick[1] + (thick[2] - thick[1]) * (1.0 - arms.bare);
+        skin.tube(&[(end, at_end), (wrist, thick[2])], 10);
+        sleeve.tube(&[(shoulder, 0.062), (elbow, 0.048), (end, at_end + 0.008)], 10);
+    } else {
+        // It ends on the upper arm.
+        let end = shoulder + (elbow - shoulder) * 0.6;
+        skin.tube(&[(end, thick[0]), (elbow, thick[1]), (wrist, thick[2])], 10);
+        sleeve.tube(&[(shoulder, 0.066), (end, 0.058)], 10);
+    }
     hand.tube(&[(wrist - forward * 0.01, 0.027 * size), (wrist + forward * 0.03, 0.026 * size)], 10);
 
     // The wider the grasp, the straighter the fingers.

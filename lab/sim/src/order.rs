@@ -210,8 +210,8 @@ impl Shopper {
         let glove = dice.chance(0.12).then(|| CLOTH[dice.below(CLOTH.len())]);
         let arms = Arms {
             skin,
-            sleeve: if long { sleeve } else { skin },
-            bare: if long { dice.between(0.02, 0.35) } else { 0.95 },
+            sleeve,
+            bare: if long { dice.between(0.02, 0.35) } else { 1.0 },
             glove,
             size: dice.between(0.9, 1.12),
         };

@@ -67,7 +67,7 @@ impl Store {
                 // A few facings of one product side by side.
                 let width = dice.between(0.016, 0.045);
                 let height = (1.0 / rows as f32) * dice.between(0.5, 0.85);
-                let colour = hsv(dice.share(), dice.between(0.2, 0.95), dice.between(0.35, 1.0));
+                let colour = hsv(dice.share(), dice.between(0.1, 0.7), dice.between(0.35, 1.0));
                 let band = hsv(dice.share(), dice.between(0.1, 0.9), dice.between(0.3, 1.0));
                 for _ in 0..1 + dice.below(4) {
                     let foot = bottom - 0.03;

@@ -26,9 +26,9 @@ use crate::world::{Disturbance, Kind, Motion, Placed, World, leg_at};
 use crate::{Catalogue, Seen, Simulation};
 
 /// The most moments that one picture is a mix of.
-const MOMENTS: usize = 6;
+const MOMENTS: usize = 10;
 /// A blur of this many pixels is worth another moment.
-const BLUR_STEP: f32 = 3.0;
+const BLUR_STEP: f32 = 2.5;
 
 /// A thing as it is drawn.
 #[derive(Debug)]
