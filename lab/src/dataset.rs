@@ -88,7 +88,7 @@ impl Outcome {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let halt = Halt::on_signals()?;
     match &arguments.command {
-        Command::Split(arguments) => split::run(arguments),
+        Command::Split(arguments) => split::run(arguments, &halt),
         Command::Export(arguments) => export::run(arguments, &halt),
         Command::Check(arguments) => check::run(arguments, &halt),
         Command::Card(arguments) => card::run(arguments, &halt),

@@ -130,7 +130,7 @@ fn of_sessions(
     count: usize,
     halt: &Halt,
 ) -> Result<(Card, Vec<sheet::Tile>), Error> {
-    let survey = Survey::of(set, splits)?;
+    let survey = Survey::of(set, splits, halt)?;
     let classes = classes::of(&survey.catalogue);
     let mut card = Card::of(set, None, &survey.summaries());
     let mut figures = BoxFigures::new(&classes);

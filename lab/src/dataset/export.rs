@@ -65,7 +65,8 @@ pub(super) struct Arguments {
     /// JPEG quality (coco, yolo, chat) [default: 90]
     #[arg(long, value_name = "1..100", value_parser = clap::value_parser!(u8).range(1..=100))]
     quality: Option<u8>,
-    /// Leave out boxes of things of which less is visible, as a share (coco, yolo) [default: 0.1]
+    /// Leave out boxes of things of which less is visible, as a share (coco, yolo; hands stay, as their arms go
+    /// on beyond the picture) [default: 0.1]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     least_visibility: Option<f64>,
     /// Leave out boxes that are narrower or lower, pixels of the kept picture (coco, yolo) [default: 4]
@@ -294,7 +295,7 @@ pub(super) fn run(arguments: &Arguments, halt: &Halt) -> Result<Outcome, Error> 
     let options = arguments.options()?;
     // Before the set is looked through, so that a place that is taken is told at once.
     let draft = Draft::begin(&arguments.out)?;
-    let mut survey = Survey::of(&arguments.sessions, arguments.splits.as_deref())?;
+    let mut survey = Survey::of(&arguments.sessions, arguments.splits.as_deref(), halt)?;
     survey.select(arguments.split)?;
     let classes = classes::of(&survey.catalogue);
     let limit = arguments.limit.unwrap_or(u64::MAX);

@@ -108,22 +108,26 @@ pub(super) fn assign(summaries: &mut [Summary], shares: [f64; 3]) -> Result<(), 
     }
     // Stable: of equal groups the one with the first session goes first, so that the same set is divided the same way.
     open.sort_by_key(|group| std::cmp::Reverse(group.len()));
-    let largest = open.first().map_or(0, Vec::len);
-    for group in open {
-        let lacks = |split: &Split| shares[*split as usize] - filled[*split as usize] / total;
-        let Some(split) =
-            Split::ALL.into_iter().filter(|split| shares[*split as usize] > 0.0).max_by(|a, b| {
-                // Of two that lack as much, the earlier one.
-                lacks(a).total_cmp(&lacks(b)).then(b.cmp(a))
-            })
-        else {
-            return Err(Error::Indivisible { reason: "no split has a share".to_owned() });
-        };
-        take(summaries, &group, split, &mut filled);
+    if open.is_empty() {
+        // All carry their splits, and need not fill every one of them.
+        return Ok(());
     }
-    let empty =
-        Split::ALL.into_iter().find(|split| shares[*split as usize] > 0.0 && filled[*split as usize] == 0.0);
-    match empty {
+    let largest = open.first().map_or(0, Vec::len);
+    let asked: Vec<Split> = Split::ALL.into_iter().filter(|split| shares[*split as usize] > 0.0).collect();
+    for (done, group) in open.iter().enumerate() {
+        let empty = |split: &Split| filled[*split as usize] == 0.0;
+        // The last groups are for splits that would stay empty.
+        let scarce = open.len() - done <= asked.iter().filter(|split| empty(split)).count();
+        let lacks = |split: &Split| shares[*split as usize] - filled[*split as usize] / total;
+        let choice = asked.iter().filter(|split| !scarce || empty(split)).max_by(|a, b| {
+            // Of two that lack as much, the earlier one.
+            lacks(a).total_cmp(&lacks(b)).then(b.cmp(a))
+        });
+        if let Some(split) = choice {
+            take(summaries, group, *split, &mut filled);
+        }
+    }
+    match asked.iter().find(|split| filled[**split as usize] == 0.0) {
         None => Ok(()),
         Some(split) => {
             let reason = format!(

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Outcome, draft,
+    halt::Halt,
     leaks::{self, Leak},
     survey::{Summary, Survey},
     totals::BySplit,
@@ -138,9 +139,9 @@ impl fmt::Display for Report {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
+pub(super) fn run(arguments: &Arguments, halt: &Halt) -> Result<Outcome, Error> {
     let splits = arguments.out.as_deref().filter(|_| arguments.check);
-    let survey = Survey::of(&arguments.sessions, splits)?;
+    let survey = Survey::of(&arguments.sessions, splits, halt)?;
     let mut summaries = survey.summaries();
     if !arguments.check {
         leaks::assign(&mut summaries, arguments.shares.0)?;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, split::Assignment};
+use super::{Error, halt::Halt, split::Assignment};
 use crate::recording::{Catalogue, Difficulty, Recording, Set, Split};
 
 /// One session in a few numbers. Data sets carry these of their sessions, so that what they hold and that nothing leaks
@@ -91,11 +91,12 @@ pub(super) struct Survey {
 
 impl Survey {
     /// Looks a set through. The splits are the sessions' own, or those of the file.
-    pub(super) fn of(directory: &Path, splits: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn of(directory: &Path, splits: Option<&Path>, halt: &Halt) -> Result<Self, Error> {
         let set = Set::open(directory)?;
         let assignment = splits.map(Assignment::read).transpose()?;
         let mut survey: Option<Self> = None;
         for directory in set.directories() {
+            halt.check()?;
             let recording = Recording::open(directory)?;
             let mut summary = Summary::of(&recording);
             if let Some(assignment) = &assignment {

@@ -225,7 +225,8 @@ fn watch(
             progress.jitter = progress.jitter.max((at - index as f64 / fps).abs());
         }
         if !wanted(index) {
-            return gst::PadProbeReturn::Drop;
+            // The binding has given the buffer up already: `Drop` would free it twice.
+            return gst::PadProbeReturn::Handled;
         }
         progress.under_way.push_back(index);
         gst::PadProbeReturn::Ok

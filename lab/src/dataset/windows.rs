@@ -1,4 +1,4 @@
-//! Windows for a temporal classifier: rows of [`features`](super::features), and what the track did.
+//! Windows for a temporal classifier: rows of [`features`], and what the track did.
 //!
 //! One file of JSON lines for each split. The first line says what the columns are; each other one is a window of
 //! one track of one camera, ending at `frame`. Rows before the track's first sighting are 0. Labelled by truth, from boxes
