@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::input::{Real, tiny_bundle};
 use crate::program::{Ran, cartvisiond, run};
+use crate::video::{self, Index};
 
 /// A temporary directory, and the bundle in it.
 #[derive(Debug)]
@@ -53,6 +54,17 @@ impl Bench {
             command.arg("--camera").arg(format!("{name}={}", file.display()));
         }
         command
+    }
+
+    /// A recording of ten frames, made when it is first asked for.
+    pub fn clip(&self) -> PathBuf {
+        let file = self.at("ten-frames.mov");
+        if file.exists() { file } else { video::ball(10, Index::Front, file) }
+    }
+
+    /// A replay of that recording, which works, with more arguments.
+    pub fn replay_with(&self, more: &[&str]) -> Command {
+        self.replay(&[("rim", &self.clip())], more)
     }
 
     /// Replays, with the events in a new file; gives how it went, and the file.

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 pub mod bench;
+pub mod cart;
 pub mod input;
 pub mod log;
 pub mod mosquitto;

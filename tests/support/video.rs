@@ -27,8 +27,8 @@ pub fn filtered(original: &Path, filter: &str, copy: PathBuf) -> PathBuf {
     copy
 }
 
-/// Left and right exchanged.
-pub const MIRRORED: &str = "videoflip method=horizontal-flip";
+/// Left and right exchanged. (Not by `method`: GStreamer 1.22 takes that and does nothing.)
+pub const MIRRORED: &str = "videoflip video-direction=horiz";
 
 /// Half as bright: each of R', G', B' times 0.5, as somebody would halve the numbers of a picture. In Y'CbCr that
 /// is luma halved from black up and both colour differences halved, which is what these two do. (`brightness`
@@ -88,16 +88,31 @@ fn source(frames: u32, (width, height): (u32, u32)) -> String {
 mod tests {
     use super::*;
 
-    /// Luma and chroma of a grey or coloured picture after [`DIMMED`].
-    fn dimmed(colour: u32) -> [u8; 3] {
+    /// The bytes of one 16×16 picture (luma, then both chroma) after `filter`.
+    fn picture(source: &str, filter: &str) -> Vec<u8> {
         let place = tempfile::tempdir().unwrap();
         let raw = place.path().join("raw");
         make(&format!(
-            "videotestsrc pattern=solid-color foreground-color={colour} num-buffers=1 ! video/x-raw,format=Y444,width=16,height=16,framerate=5/1 ! {DIMMED} ! filesink location={}",
+            "videotestsrc {source} num-buffers=1 ! video/x-raw,format=Y444,width=16,height=16,framerate=5/1 ! {filter} ! filesink location={}",
             raw.display()
         ));
-        let bytes = std::fs::read(raw).unwrap();
+        std::fs::read(raw).unwrap()
+    }
+
+    /// Luma and chroma of a grey or coloured picture after [`DIMMED`].
+    fn dimmed(colour: u32) -> [u8; 3] {
+        let bytes = picture(&format!("pattern=solid-color foreground-color={colour}"), DIMMED);
         [bytes[0], bytes[256], bytes[512]]
+    }
+
+    #[test]
+    fn mirroring_exchanges_left_and_right() {
+        let bars = picture("pattern=smpte", "identity");
+        let mirrored = picture("pattern=smpte", MIRRORED);
+        assert_ne!(mirrored, bars);
+        for (row, original) in mirrored.chunks(16).zip(bars.chunks(16)) {
+            assert!(row.iter().eq(original.iter().rev()), "{row:?}, {original:?}");
+        }
     }
 
     #[test]

@@ -37,14 +37,10 @@ const OTHER_CLASS: f32 = 0.45;
 const NEVER: f32 = 4.0;
 /// A faint detection continues a track that was seen this recently.
 const RECENT: Span = Span::from_ms(400);
-/// Between two sightings a box jumps at most this many of its sizes, or this many a second (so fast does a hand
-/// carry an item; it counts where pictures are rare). A change of class takes some of that, and an item that
-/// rests does not change its class.
-const JUMP: f32 = 1.2;
+/// Between two sightings a box jumps at most this many of its sizes a second: so fast does a hand carry an item. A
+/// change of class takes some of the way, and an item that rests does not change its class.
 const JUMP_SPEED: f32 = 9.0;
 const JUMP_OTHER_CLASS: f32 = 0.5;
-/// A track is new for this many pictures.
-const NEW: u32 = 3;
 /// The factor by which a jumping box's sides change at most.
 const JUMP_SIZE: f32 = 2.0;
 /// An item whose box overlaps its earlier one this much is still.
@@ -140,15 +136,10 @@ impl Track {
     fn jump(&self, at: MediaTime, d: &Detection) -> Option<f32> {
         let same = self.votes.top().is_some_and(|f| f.item == d.class);
         let carried = JUMP_SPEED * at.since(self.last_seen).min(RECENT).as_seconds();
-        let touched = self.last_touched == Some(self.last_seen);
         let most = match (self.rests(), same) {
-            (true, true) if touched => JUMP.max(carried),
-            (true, true) => JUMP,
+            (_, true) => carried,
+            (false, false) => carried - JUMP_OTHER_CLASS,
             (true, false) => return None,
-            // What is new may be anything; it does not jump faster than a hand.
-            (false, true) if self.known <= NEW => carried,
-            (false, true) => JUMP.max(carried),
-            (false, false) => JUMP.max(carried) - JUMP_OTHER_CLASS,
         };
         // From where it was, or from where it was on its way to.
         let distances = [self.bbox, self.motion.bbox()].map(|from| distance(&from, &d.bbox));

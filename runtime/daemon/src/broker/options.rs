@@ -68,6 +68,7 @@ impl Identity {
         Ok(options)
     }
 
+    /// `cartlab watch` has the like; why it is written twice stands there.
     fn tls(&self) -> Result<Arc<ClientConfig>, BrokerError> {
         let failed = |reason: String| BrokerError::Tls { address: self.address.to_string(), reason };
         let mut roots = RootCertStore::empty();

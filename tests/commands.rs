@@ -1,0 +1,179 @@
+//! What a backend, staff or a technician may ask of a running cart, and what it answers.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use cartvision_tests::bench::Bench;
+use cartvision_tests::cart::{adjust, refusal, replies, start_session, stop};
+use cartvision_tests::input::{PATTERN, camera};
+use cartvision_tests::log::lines;
+use cartvision_tests::mosquitto::{Door, Mosquitto};
+use cartvision_tests::observer::{Observer, root, utc_before, utc_now};
+use cartvision_wire::CommandName;
+use rumqttc::v5::mqttbytes::v5::PublishProperties;
+use serde_json::{Value, json};
+
+#[test]
+fn commands_are_carried_out_and_answered() {
+    let bench = Bench::tiny();
+    let broker = Mosquitto::start(Door::Open);
+    let observer = Observer::of(&broker, root());
+    let cart = bench.start("cart", &broker, &camera("rim", PATTERN));
+    observer.wait_state("online", |_| true);
+
+    let nobody = adjust(&observer, "visit-1", &json!([{ "id": "42", "delta": 1 }]));
+    assert_eq!(refusal(&nobody), "no-session");
+    start_session(&observer, "visit-1");
+    start_session(&observer, "visit-1");
+    let other = observer.command(CommandName::SessionStart, json!({ "session": "visit-2" }));
+    assert_eq!(refusal(&other), "session-open");
+    let log = observer.wait_events(2);
+    assert_eq!(log.kinds(), ["log.opened", "session.started"], "started once");
+
+    // In, out, and wrong.
+    let reply =
+        adjust(&observer, "visit-1", &json!([{ "id": "42", "delta": 3 }, { "id": "43", "delta": 1 }]));
+    assert_eq!(lines(&reply["result"]["basket"]), [("42".into(), 3), ("43".into(), 1)].into());
+    let reply = adjust(&observer, "visit-1", &json!([{ "id": "42", "delta": -1 }]));
+    assert_eq!(lines(&reply["result"]["basket"]), [("42".into(), 2), ("43".into(), 1)].into());
+    let log = observer.wait_events(5);
+    assert_eq!(log.kinds()[2..], ["item.added", "item.added", "item.removed"]);
+    assert_eq!(log.events()[2]["data"]["decided_by"], "staff");
+    for (session, changes, code) in [
+        ("visit-2", json!([{ "id": "42", "delta": 1 }]), "session-mismatch"),
+        ("visit-1", json!([{ "id": "42", "delta": 1 }, { "id": "44", "delta": 1 }]), "unknown-item"),
+    ] {
+        assert_eq!(refusal(&adjust(&observer, session, &changes)), code);
+    }
+
+    // An event was wrong: something else stands in its place; then nothing does.
+    let cups = log.events()[3]["id"].clone();
+    let correct = |changes: Value, event: &Value| {
+        let payload = json!({ "session": "visit-1", "by": "scanner", "changes": changes, "corrects": event });
+        observer.command(CommandName::BasketAdjust, payload)
+    };
+    let reply = correct(json!([{ "id": "42", "delta": 1 }]), &cups);
+    assert_eq!(lines(&reply["result"]["basket"]), [("42".into(), 3)].into());
+    let reply = correct(json!([]), &cups);
+    assert_eq!(lines(&reply["result"]["basket"]), [("42".into(), 2)].into());
+    let stranger = "01890a5d-ac96-774b-bcce-b302099a8057".into();
+    assert_eq!(refusal(&correct(json!([]), &stranger)), "unknown-event");
+    let log = observer.wait_events(7);
+    for (revision, event) in [(1, 5), (2, 6)] {
+        let data = &log.events()[event]["data"];
+        assert_eq!((&data["corrects"], &data["revision"]), (&cups, &revision.into()));
+    }
+
+    for name in [CommandName::Snapshot, CommandName::Reload] {
+        assert_eq!(refusal(&observer.command(name, json!({}))), "not-available");
+    }
+    let end = |session: &str| observer.command(CommandName::SessionEnd, json!({ "session": session }));
+    assert_eq!(refusal(&end("visit-2")), "session-mismatch");
+    assert_eq!(end("visit-1")["ok"], true);
+    assert_eq!(refusal(&end("visit-1")), "no-session");
+    let log = observer.wait_events(9);
+    assert_eq!(log.kinds()[7..], ["session.ended", "session.settled"]);
+    assert_eq!(lines(&log.events()[7]["data"]["basket"]), [("42".into(), 2)].into());
+    assert_eq!(log.basket(), [("42".into(), 2)].into());
+    let basket = observer
+        .wait_on(&root().basket(), "the last basket", |b| b["sequence"] == log.events()[8]["sequence"]);
+    assert_eq!((lines(&basket.json()), &basket.json()["session"]), (log.basket(), &"visit-1".into()));
+    stop(cart);
+    observer.expect_contract();
+    assert_eq!(observer.events().events().len(), 9, "and nothing else happened");
+}
+
+#[test]
+fn events_are_sent_again_on_request() {
+    let bench = Bench::tiny();
+    let broker = Mosquitto::start(Door::Open);
+    let observer = Observer::of(&broker, root());
+    let cart = bench.start("cart", &broker, &camera("rim", PATTERN));
+    observer.wait_state("online", |_| true);
+    start_session(&observer, "visit-1");
+    adjust(&observer, "visit-1", &json!([{ "id": "42", "delta": 1 }]));
+    let log = observer.wait_events(3);
+    let from = |epoch: &Value, sequence: &str| {
+        observer.command(CommandName::EventsReplay, json!({ "epoch": epoch, "sequence": sequence }))
+    };
+    let epoch = &log.events()[0]["epoch"];
+    let reply = from(epoch, "00000000000000000002");
+    assert_eq!(reply["result"]["events"], 2, "{reply:#}");
+    observer.wait("the events again", |messages| {
+        (messages.iter().filter(|m| m.topic == root().events()).count() == 5).then_some(())
+    });
+    let heard = observer.event_messages();
+    for (again, first) in heard[3..].iter().zip(&heard[1..]) {
+        assert_eq!(again.payload, first.payload, "byte for byte, so with the same id");
+    }
+    assert_eq!(refusal(&from(epoch, "00000000000000000009")), "unknown-position");
+    let other = "01890a5d-ac96-774b-bcce-b302099a8057".into();
+    assert_eq!(refusal(&from(&other, "00000000000000000001")), "unknown-position");
+    stop(cart);
+    observer.expect_contract();
+}
+
+#[test]
+fn commands_that_cannot_be_meant_are_refused() {
+    let bench = Bench::tiny();
+    let broker = Mosquitto::start(Door::Open);
+    let observer = Observer::of(&broker, root());
+    let start = |issued_at: &str| json!({ "issued_at": issued_at, "session": "visit-1" }).to_string();
+    // One that the broker had kept since before the cart came, with an age that would do.
+    let kept = root().command(CommandName::SessionStart);
+    observer.publish(&kept, &start(&utc_now()), true, answered_on(&format!("{}kept", replies())));
+    let cart = bench.start("cart", &broker, &camera("rim", PATTERN));
+    let reply = observer.wait_on(&format!("{}kept", replies()), "the answer to a kept command", |_| true);
+    assert_eq!(refusal(&reply.json()), "retained");
+    observer.publish(&kept, "", true, PublishProperties::default());
+
+    let minute = Duration::from_secs(60);
+    let ahead = "2999-01-01T00:00:00.000Z";
+    for (name, payload, code) in [
+        ("session/start", start(&utc_before(minute)), "stale"),
+        ("session/start", start(ahead), "stale"),
+        ("session/start", json!({ "session": "visit-1" }).to_string(), "malformed"),
+        ("session/start", start("yesterday"), "malformed"),
+        ("session/start", json!({ "issued_at": utc_now(), "session": "a b" }).to_string(), "malformed"),
+        ("session/start", "no JSON".to_owned(), "malformed"),
+        ("session/start", String::new(), "malformed"),
+        ("session/start", format!("{}{}", start(&utc_now()), " ".repeat(9000)), "malformed"),
+        (
+            "basket/adjust",
+            json!({ "issued_at": utc_now(), "session": "v", "by": "staff", "changes": [] }).to_string(),
+            "malformed",
+        ),
+        ("session/dance", start(&utc_now()), "unknown-command"),
+        ("session", start(&utc_now()), "unknown-command"),
+    ] {
+        let reply = observer.ask(name, &payload, false);
+        assert_eq!(refusal(&reply), code, "{name} {payload:.80}");
+        assert!(reply["error"]["message"].as_str().is_some_and(|m| !m.is_empty()));
+    }
+
+    // Where the cart may not speak it does not, be the command good or bad.
+    let outside = [
+        "elsewhere/replies",
+        "cartvision/v1/store-1/cart-10/replies/1",
+        &root().state(),
+        &root().events(),
+        &kept,
+    ];
+    for topic in outside {
+        observer.publish(&kept, &start(&utc_before(minute)), false, answered_on(topic));
+    }
+    // Answered after them, so they are done with.
+    start_session(&observer, "visit-1");
+    for message in observer.messages().iter().filter(|m| outside.contains(&m.topic.as_str())) {
+        let text = String::from_utf8_lossy(&message.payload);
+        assert!(!text.contains("\"error\""), "an answer on {}: {text}", message.topic);
+    }
+    assert_eq!(observer.wait_events(2).kinds(), ["log.opened", "session.started"]);
+    let log = stop(cart);
+    assert!(log.contains("not under the cart's own root"), "{log}");
+    observer.expect_contract();
+}
+
+fn answered_on(topic: &str) -> PublishProperties {
+    PublishProperties { response_topic: Some(topic.to_owned()), ..Default::default() }
+}
