@@ -14,8 +14,8 @@ setup: ## Install what is needed: system packages (apt), ONNX Runtime (into .dep
 build: setup ## Build release binaries into target/release
 	cargo build --release --locked --workspace --bins
 
-demo: build ## Watch a video become events (VIDEO=file BUNDLE=directory for your own)
-	@VIDEO="$(VIDEO)" BUNDLE="$(BUNDLE)" scripts/demo
+demo: build ## Watch a fresh dummy-cart session become events (VIDEO=file BUNDLE=directory for your own)
+	@VIDEO="$(VIDEO)" BUNDLE="$(BUNDLE)" SEED="$(SEED)" DIFFICULTY="$(DIFFICULTY)" scripts/demo
 
 test: setup ## Everything: format, lints, documentation, dependencies, tests
 	@scripts/test

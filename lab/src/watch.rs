@@ -4,9 +4,11 @@
 
 mod connection;
 mod screen;
+mod truth;
 
 use std::{io, path::PathBuf};
 
+use cartvision_metric::TruthError;
 use cartvision_wire::{Address, AddressError, CartId, ExitCode, StoreId};
 
 pub(crate) use connection::run;
@@ -39,6 +41,10 @@ pub(crate) struct Arguments {
     /// End when the cart goes offline; otherwise only Ctrl-C ends it
     #[arg(long)]
     until_offline: bool,
+    /// Show beside the events what really happens: the truth.jsonl of what is played in real time. Each change is
+    /// shown when it has happened, counted from the session's start
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    truth: Option<PathBuf>,
     /// Print nothing but the events, one line of JSON each, as they were published
     #[arg(long)]
     json: bool,
@@ -57,6 +63,10 @@ pub(crate) enum Error {
     Broker { address: Address, reason: String },
     #[error("broker {address} does not let us subscribe to {filter}: {reason}")]
     Subscription { address: Address, filter: String, reason: String },
+    #[error("{}: cannot read the truth: {reason}", file.display())]
+    TruthUnreadable { file: PathBuf, reason: io::Error },
+    #[error(transparent)]
+    Truth(#[from] TruthError),
     #[error("cannot start: {0}")]
     System(io::Error),
     #[error("nobody reads the output any more: {0}")]
@@ -67,6 +77,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Address(_) | Self::Authority { .. } => ExitCode::Usage,
+            Self::TruthUnreadable { .. } | Self::Truth(_) => ExitCode::Usage,
             Self::Tls(_) | Self::Broker { .. } | Self::Subscription { .. } => ExitCode::Environment,
             Self::System(_) | Self::Output(_) => ExitCode::Environment,
         }
@@ -82,6 +93,9 @@ impl Error {
                  password in CARTVISION_BROKER_PASSWORD"
             }
             Self::Subscription { .. } => "ask for read access below the cart's topics for this user",
+            Self::TruthUnreadable { .. } | Self::Truth(_) => {
+                "give the truth.jsonl that lies beside the videos with --truth"
+            }
             Self::System(_) => "free resources on this machine and run it again",
             Self::Output(_) => "keep the reading end open",
         }

@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use cartvision_wire::{Address, Event, Root, State, Status, address::PASSWORD_VARIABLE};
+use cartvision_metric::TrueChange;
+use cartvision_wire::{Address, Event, EventData, Root, State, Status, address::PASSWORD_VARIABLE};
 use rumqttc::{
     TlsConfiguration, Transport,
     v5::{
@@ -35,7 +36,7 @@ use signal_hook::{
 };
 use tokio::{sync::Notify, time::sleep};
 
-use super::{Arguments, Error, screen::Screen};
+use super::{Arguments, Error, screen::Screen, truth};
 
 /// Larger packets are refused: an event has at most 8 KiB, a basket some 40.
 const MAX_PACKET_BYTES: u32 = 256 * 1024;
@@ -50,10 +51,11 @@ const MAX_REQUESTS: usize = 4;
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     let broker = Address::parse(&arguments.broker)?;
     let options = options(&broker, arguments)?;
+    let changes = arguments.truth.as_deref().map(truth::read).transpose()?;
     let stopped = stop_on_signals().map_err(Error::System)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
-    let mut watch = Watch::new(broker, arguments);
+    let mut watch = Watch::new(broker, arguments, changes);
     runtime.block_on(async {
         tokio::select! {
             ended = watch.follow(options) => ended,
@@ -135,12 +137,14 @@ struct Watch<'a> {
     screen: Screen,
     /// Whether the cart was seen not to be offline.
     came: bool,
+    /// What really happens, until the session starts.
+    truth: Option<Vec<TrueChange>>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(broker: Address, arguments: &'a Arguments) -> Self {
+    fn new(broker: Address, arguments: &'a Arguments, truth: Option<Vec<TrueChange>>) -> Self {
         let root = Root::new(arguments.store.clone(), arguments.cart.clone());
-        Self { broker, arguments, root, screen: Screen::of_the_surroundings(), came: false }
+        Self { broker, arguments, root, screen: Screen::of_the_surroundings(), came: false, truth }
     }
 
     async fn follow(&mut self, options: MqttOptions) -> Result<(), Error> {
@@ -212,9 +216,15 @@ impl<'a> Watch<'a> {
                 self.write(&one_line(payload))?;
             }
             // An event of a new type is a minor change of the contract: passed over.
-            Event::from_json(payload)
-                .map(|event| event.map(|event| self.screen.event(&event)))
-                .map_err(|e| e.to_string())
+            let event = Event::from_json(payload);
+            let starts = |event: &Event| matches!(event.data, EventData::SessionStarted(_));
+            if let Ok(Some(event)) = &event
+                && starts(event)
+                && let Some(changes) = self.truth.take()
+            {
+                truth::play(changes, &self.screen).map_err(Error::System)?;
+            }
+            event.map(|event| event.map(|event| self.screen.event(&event))).map_err(|e| e.to_string())
         } else if *topic == self.root.basket().as_bytes() {
             serde_json::from_slice(payload)
                 .map(|basket| self.screen.basket(&basket))

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, io::IsTerminal as _};
 
+use cartvision_metric::TrueChange;
 use cartvision_wire::{
     Basket, BasketLine, Epoch, Event, EventData, Item, Probability, Sequence, State, Status,
     event::{Act, Cameras, Correction},
@@ -12,6 +13,8 @@ use cartvision_wire::{
 const NAME: usize = 16;
 /// Columns before an item's name: the time of day, the sign, blanks.
 const LEAD: usize = 16;
+/// Columns before what the truth says: most events are shorter.
+const TRUTH: usize = 56;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Colour {
@@ -71,6 +74,16 @@ impl Screen {
             self.last = Some((event.epoch, event.sequence));
         }
         self.painted(if again { Colour::Faint } else { colour }, &line)
+    }
+
+    /// What really happened: beside the events, on the right.
+    pub(super) fn truth(&self, change: &TrueChange) -> String {
+        let sign = match change.kind {
+            Change::Added => '+',
+            Change::Removed => '−',
+        };
+        let line = format!("{:TRUTH$}truth {sign} {}  at {:.1} s", "", change.label, change.end);
+        self.painted(Colour::Faint, &line)
     }
 
     /// The basket, where it holds something else than before.
@@ -291,6 +304,14 @@ mod tests {
                 "{kind}"
             );
         }
+    }
+
+    #[test]
+    fn the_truth_stands_on_the_right() {
+        let line = r#"{"kind":"removed","id":"42","label":"cola","start":6.4,"end":7.25}"#;
+        let truth = cartvision_metric::Truth::read("truth.jsonl", line).unwrap();
+        let shown = Screen::new(false).truth(&truth.changes[0]);
+        assert_eq!(shown, format!("{}truth − cola  at 7.2 s", " ".repeat(TRUTH)));
     }
 
     #[test]
