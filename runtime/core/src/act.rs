@@ -3,7 +3,7 @@
 use crate::camera::{CameraId, CameraSet};
 use crate::settings::Settings;
 use crate::sighting::ClassId;
-use crate::time::{MediaTime, Span};
+use crate::time::MediaTime;
 use crate::votes::{Candidate, MAX_CANDIDATES, Votes};
 
 /// What happened to an item.
@@ -163,12 +163,12 @@ impl Acts {
         Some(shared.clone().into_ready())
     }
 
-    /// Forgets published acts that no camera's view can belong to any more: a view comes at most `wait` after
-    /// its moment.
-    pub(crate) fn forget(&mut self, now: MediaTime, wait: Span) {
+    /// Forgets published acts that no camera's view can belong to any more. A view comes late: of an item that
+    /// was covered, when it is uncovered, which may take as long as a covered item is remembered.
+    pub(crate) fn forget(&mut self, now: MediaTime, settings: &Settings) {
         self.shared.retain(|s| match s.stage {
             Stage::Waiting { .. } => true,
-            Stage::Published { at } => now.since(at) <= wait,
+            Stage::Published { at } => now.since(at) <= settings.memory,
         });
     }
 }
@@ -257,6 +257,19 @@ mod tests {
     }
 
     #[test]
+    fn a_view_that_was_covered_for_long_makes_no_second_act() {
+        let settings = Settings::default();
+        let mut acts = Acts::default();
+        take_in(&mut acts, 1000, act(0, 900, 1, 0.8));
+        assert_eq!(ready(&mut acts, 1000, &[0], false).len(), 1);
+        acts.forget(MediaTime::from_ms(30_000), &settings);
+        assert!(take_in(&mut acts, 30_000, act(1, 950, 1, 0.9)));
+        assert_eq!(ready(&mut acts, 60_000, &[0, 1], true), []);
+        acts.forget(MediaTime::from_ms(1001) + settings.memory, &settings);
+        assert!(acts.shared.is_empty());
+    }
+
+    #[test]
     fn two_acts_of_one_camera_stay_two() {
         let mut acts = Acts::default();
         for (index, ms) in [(0, 900), (0, 950), (1, 910), (1, 945)] {
@@ -290,7 +303,5 @@ mod tests {
         assert!(acts.ready(MediaTime::from_ms(1000), cameras(&[0]), false).is_some());
         assert!(take_in(&mut acts, 1000, act(0, 990, 1, 0.9)));
         assert_eq!(ready(&mut acts, 1000, &[0], false).len(), MAX_ACTS);
-        acts.forget(MediaTime::from_ms(3000), Span::from_ms(1400));
-        assert!(acts.shared.is_empty());
     }
 }

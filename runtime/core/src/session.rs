@@ -198,7 +198,7 @@ impl Session {
             },
         }
         self.decide_ready(false, effects);
-        self.acts.forget(self.latest, self.settings.fuse.times(2));
+        self.acts.forget(self.latest, &self.settings);
     }
 
     fn see(&mut self, now: MediaTime, camera: CameraId, seen: &[Detection], effects: &mut Effects) {
