@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod bundle;
 mod classes;
 mod dataset;
+mod eval;
 mod recording;
 mod sim;
 mod watch;
@@ -34,6 +35,8 @@ enum Command {
     Sim(sim::Arguments),
     /// Make data sets from recorded sessions, check them, describe them
     Dataset(dataset::Arguments),
+    /// Measure a bundle, or events that exist already, on recorded sessions
+    Eval(Box<eval::Arguments>),
     /// Print a cart's events and basket as they come
     Watch(watch::Arguments),
 }
@@ -52,6 +55,13 @@ fn main() -> ExitCode {
         Command::Dataset(arguments) => match dataset::run(&arguments) {
             Ok(outcome) => match print(outcome.text) {
                 ExitCode::Fine => outcome.code,
+                unread => unread,
+            },
+            Err(error) => failed(&error, error.advice(), error.exit_code()),
+        },
+        Command::Eval(arguments) => match eval::run(&arguments) {
+            Ok(done) => match print(if arguments.json { done.json() } else { done.text() }) {
+                ExitCode::Fine => done.exit_code(),
                 unread => unread,
             },
             Err(error) => failed(&error, error.advice(), error.exit_code()),

@@ -152,6 +152,11 @@ impl Recording {
         self.directory.join(&camera.file)
     }
 
+    /// The truth as a file, for those who read it by themselves.
+    pub(crate) fn truth_file(&self) -> PathBuf {
+        self.directory.join(TRUTH)
+    }
+
     /// The zones as a file, for `cartvisiond replay --zones`.
     #[allow(dead_code, reason = "the evaluation replays sessions; it comes next")]
     pub(crate) fn zones_file(&self) -> PathBuf {
