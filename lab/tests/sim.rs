@@ -85,7 +85,7 @@ fn a_session_holds_what_the_format_says() {
     assert!(
         faults
             .lines()
-            .all(|l| l.contains("is of class") || l.contains("faults (") || l.contains("no faults")),
+            .all(|l| l.contains("no box is of") || l.contains("faults (") || l.contains("nothing is wrong")),
         "{faults}"
     );
 }

@@ -87,12 +87,21 @@ impl Seen {
         }
     }
 
-    /// Classes that nothing can be learnt about. Things outside the catalogue need not occur.
-    fn empty_classes<'a>(&self, classes: &'a [Class]) -> Vec<&'a str> {
+    /// Classes that nothing can be learnt about, as a sentence. Things outside the catalogue need not occur.
+    fn empty_classes(&self, classes: &[Class]) -> Option<String> {
         let empty = |(index, class): &(usize, &Class)| {
             class.role != Role::Unknown && self.boxes.get(*index).is_none_or(|count| *count == 0)
         };
-        classes.iter().enumerate().filter(empty).map(|(_, class)| class.label.as_str()).collect()
+        let empty: Vec<_> =
+            classes.iter().enumerate().filter(empty).map(|(_, class)| class.label.as_str()).collect();
+        match empty.as_slice() {
+            [] => None,
+            [named @ .., _] if empty.len() > 8 => {
+                let named = named[..7].join(", ");
+                Some(format!("no box is of {} of the classes: {named}, …", empty.len()))
+            }
+            all => Some(format!("no box is of the class {}", all.join(", "))),
+        }
     }
 }
 

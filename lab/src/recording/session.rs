@@ -11,6 +11,9 @@ use super::{Catalogue, Fault, RecordingError};
 /// The version of the format that is read.
 const FORMAT: u32 = 1;
 
+/// The largest picture's longer side, pixels.
+const MAX_SIDE: u32 = 8192;
+
 /// How far a rotation's rows may be from orthonormal: what six decimals leave.
 const ROTATION_SLACK: f64 = 1e-3;
 
@@ -145,8 +148,11 @@ pub(super) fn faults(session: &Session, file: &Path) -> Vec<Fault> {
     if !fps.is_finite() || *fps <= 0.0 {
         wrong.push(format!("{fps} frames a second is no rate"));
     }
-    if *width == 0 || *height == 0 {
-        wrong.push(format!("pictures of {width}x{height} pixels are none"));
+    // Every picture is held in memory once.
+    if [width, height].into_iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
+        wrong.push(format!(
+            "pictures of {width}x{height} pixels are none, or larger than {MAX_SIDE} on a side"
+        ));
     }
     if cameras.is_empty() {
         wrong.push("it names no camera".to_owned());

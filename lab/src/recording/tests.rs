@@ -103,6 +103,7 @@ fn every_fault_is_told_with_its_place() {
         (SESSION, "\"duration\":0.2", "\"duration\":-1", "a duration of -1 s"),
         (SESSION, "\"fps\":15", "\"fps\":0", "0 frames a second"),
         (SESSION, "\"height\":360", "\"height\":0", "640x0 pixels"),
+        (SESSION, "\"width\":640", "\"width\":64000", "64000x360 pixels are none, or larger"),
         (SESSION, "\"frames\":3", "\"frames\":9", "9 frames are not 0.2 s at 15 frames a second (3)"),
         (SESSION, "\"file\":\"rim-left.mp4\"", "\"file\":\"../rim-left.mp4\"", "no name of a file"),
         (SESSION, "\"name\":\"rim-left\"", "\"name\":\"rim/left\"", "'/'"),

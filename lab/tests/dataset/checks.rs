@@ -97,7 +97,7 @@ fn recorded_sessions() {
                     write_json(&file, &catalogue);
                 }
             },
-            "no box in any session is of class Milk",
+            "no box is of the class Milk",
         ),
         (
             "a video that is shorter",

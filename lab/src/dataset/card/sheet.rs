@@ -11,6 +11,8 @@ const COLUMNS: u32 = 4;
 /// Of a line of text: eight pixels and one around them.
 const LINE: u32 = 10;
 const LETTER: u32 = 8;
+/// A longer label is cut, so that the pictures stay visible under many of them.
+const LABEL_LETTERS: usize = 16;
 const PAPER: Rgb<u8> = Rgb([24, 24, 24]);
 const INK: Rgb<u8> = Rgb([0, 0, 0]);
 const CAPTION: Rgb<u8> = Rgb([220, 220, 220]);
@@ -50,10 +52,11 @@ pub(super) fn draw(tiles: &[Tile]) -> Option<RgbImage> {
             frame(&mut cell, *bounds, *colour);
         }
         for ([x0, y0, ..], colour, name) in &boxes {
+            let name: String = name.chars().take(LABEL_LETTERS).collect();
             // Above its box where there is room; no further to the right than it can be read.
             let length = LETTER * u32::try_from(name.chars().count()).unwrap_or(0);
             let x = (*x0).min(width.saturating_sub(length + 2));
-            write(&mut cell, (x, y0.saturating_sub(LINE)), name, INK, Some(*colour));
+            write(&mut cell, (x, y0.saturating_sub(LINE)), &name, INK, Some(*colour));
         }
         imageops::overlay(&mut sheet, &cell, i64::from(left), i64::from(top));
         write(&mut sheet, (left, top + height), &fitting(&tile.caption, width), CAPTION, None);

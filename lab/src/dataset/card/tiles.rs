@@ -1,7 +1,7 @@
 //! Which pictures come onto the contact sheet: spread evenly over what there is.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -10,7 +10,7 @@ use super::sheet::Tile;
 use crate::{
     dataset::{
         Error,
-        classes::Class,
+        classes::{Class, Role},
         halt::Halt,
         labels::{self, Label, Least},
         made,
@@ -80,8 +80,17 @@ pub(super) fn of_images(
     classes: &[Class],
     count: usize,
 ) -> Result<Vec<Tile>, Error> {
-    let places = spread(images.len(), count);
-    let chosen = images.into_iter().zip(places).filter(|(_, places)| *places > 0).map(|(image, _)| image);
+    // Of each stretch the picture nearest to its middle with a hand in it, where there is one.
+    let count = count.min(images.len());
+    let hand = |label: &Label| classes.get(label.class).is_some_and(|class| class.role == Role::Hand);
+    let choice = |stretch: usize| {
+        let (from, to) = (stretch * images.len() / count, (stretch + 1) * images.len() / count);
+        let middle = usize::midpoint(from, to);
+        let busy = (from..to).filter(|i| images[*i].2.iter().any(hand));
+        busy.min_by_key(|i| i.abs_diff(middle)).unwrap_or(middle)
+    };
+    let chosen: BTreeSet<usize> = (0..count).map(choice).collect();
+    let chosen = images.into_iter().enumerate().filter(|(i, _)| chosen.contains(i)).map(|(_, image)| image);
     let tile = |(split, image, labels): (Split, PathBuf, Vec<Label>)| {
         let path = data.join(&image);
         let unreadable = |reason| Error::Unreadable { path: path.clone(), reason };

@@ -49,10 +49,10 @@ pub(super) fn check(directory: &Path, faults: &mut Faults, halt: &Halt) -> Resul
     if manifest.kind != Kind::Windows {
         pictures.unlabelled(directory, &splits, faults);
     }
-    if matches!(manifest.kind, Kind::Coco | Kind::Yolo) {
-        for label in seen.empty_classes(&manifest.classes) {
-            faults.of(&file, format!("no box is of class {label}"));
-        }
+    if matches!(manifest.kind, Kind::Coco | Kind::Yolo)
+        && let Some(what) = seen.empty_classes(&manifest.classes)
+    {
+        faults.of(&file, what);
     }
     Ok(seen)
 }

@@ -81,10 +81,10 @@ pub(super) fn check(
     for leak in leaks::find(&summaries) {
         faults.of(directory, leak.to_string());
     }
-    if let Some((_, catalogue)) = &first {
-        for label in seen.empty_classes(&classes::of(catalogue)) {
-            faults.of(directory, format!("no box in any session is of class {label}"));
-        }
+    if let Some((_, catalogue)) = &first
+        && let Some(what) = seen.empty_classes(&classes::of(catalogue))
+    {
+        faults.of(directory, what);
     }
     Ok(seen)
 }

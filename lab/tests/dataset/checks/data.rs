@@ -83,7 +83,7 @@ fn yolo() {
                     "\"role\":\"unknown\"},{\"label\":\"Milk\",\"id\":\"4\",\"role\":\"item\"}",
                 )
             },
-            "no box is of class Milk",
+            "no box is of the class Milk",
         ),
         (
             "fewer boxes than were made",
