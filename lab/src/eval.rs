@@ -13,6 +13,7 @@ mod frames;
 mod gates;
 mod html;
 mod measured;
+mod perfect;
 mod plot;
 mod program;
 mod progress;
@@ -69,11 +70,15 @@ pub(crate) struct Arguments {
     zones: Option<PathBuf>,
     /// The bundle to measure: each session goes through `cartvisiond replay`, which is looked for beside this program
     /// and then in PATH
-    #[arg(long, value_name = "DIR", required_unless_present = "events")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["events", "perfect_boxes"])]
     bundle: Option<PathBuf>,
     /// Instead of a bundle: events that exist already, as DIR/SESSION.jsonl; a file for a single clip
     #[arg(long, value_name = "DIR|FILE", conflicts_with = "bundle")]
     events: Option<PathBuf>,
+    /// Instead of a bundle: the truth's own boxes, as a detector that never errs would give them. What is wrong then is
+    /// the decision's fault
+    #[arg(long, requires = "sessions", conflicts_with_all = ["bundle", "events"])]
+    perfect_boxes: bool,
     /// Where the report goes: a directory that is not there yet, or an empty one
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -260,7 +265,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Error> {
             replays.source()
         }
         (None, Some(path)) => measured::gather(path, &clips, &events)?,
-        (None, None) => return Err(Error::NoProgram),
+        (None, None) => perfect::run(&clips, &events, &halt)?,
     };
     let sessions = measured::sessions(&clips, &events)?;
     halt.check()?;

@@ -41,6 +41,8 @@ pub(super) enum Source {
     },
     /// Files that were there.
     Events { path: PathBuf },
+    /// The truth's own boxes through the core.
+    PerfectBoxes,
 }
 
 /// What it was measured on.
