@@ -9,9 +9,10 @@ use cartvision_tests::input::{PATTERN, Real, camera, configuration};
 use cartvision_tests::log::{EventLog, kind, lines};
 use cartvision_tests::mosquitto::{Door, Mosquitto, PASSWORD};
 use cartvision_tests::observer::{Message, Observer, root};
-use cartvision_tests::program::{cartvisiond, run};
+use cartvision_tests::program::{Running, cartvisiond, run};
 use cartvision_tests::video::{self, Index};
-use cartvision_wire::{CartId, Root, StoreId};
+use cartvision_wire::{CartId, CommandName, Root, StoreId};
+use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -216,6 +217,24 @@ fn events_wait_for_a_subscriber() {
     stop(cart);
     consumer.expect_contract();
     screen.expect_contract();
+}
+
+/// A replay whose events nobody takes gives up in the end, however much it is talked to meanwhile.
+#[test]
+fn a_replay_ends_though_nobody_listens_and_somebody_talks() {
+    let bench = Bench::tiny();
+    let broker = Mosquitto::start(Door::Open);
+    let screen = Observer::on(&broker, root(), &root().state());
+    let clip = bench.clip();
+    let more = ["--store", "store-1", "--cart", "cart-1", "--broker", &broker.url()];
+    let replay = Running::start(&mut bench.replay(&[("rim", &clip)], &more));
+    screen.wait_state("online", |_| true);
+    for _ in 0..500 {
+        screen.publish(&root().command(CommandName::Snapshot), "{}", false, PublishProperties::default());
+    }
+    let ran = replay.end().expect_code(3);
+    assert!(ran.stderr.contains("is anybody subscribed to them?"), "{}", ran.stderr);
+    screen.wait_state("offline", |_| true);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use cartvision_tests::input::{PATTERN, camera};
 use cartvision_tests::log::lines;
 use cartvision_tests::mosquitto::{Door, Mosquitto};
 use cartvision_tests::observer::{Observer, root, utc_before, utc_now};
+use cartvision_tests::program::wait_until;
 use cartvision_wire::CommandName;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use serde_json::{Value, json};
@@ -58,6 +59,12 @@ fn commands_are_carried_out_and_answered() {
     assert_eq!(lines(&reply["result"]["basket"]), [("42".into(), 2)].into());
     let stranger = "01890a5d-ac96-774b-bcce-b302099a8057".into();
     assert_eq!(refusal(&correct(json!([]), &stranger)), "unknown-event");
+    // What an event cannot carry whole is not done in part.
+    let nine = json!({
+        "issued_at": utc_now(), "session": "visit-1", "by": "staff", "corrects": cups,
+        "changes": vec![json!({ "id": "42", "delta": 1 }); 9],
+    });
+    assert_eq!(refusal(&observer.ask("basket/adjust", &nine.to_string(), false)), "malformed");
     let log = observer.wait_events(7);
     for (revision, event) in [(1, 5), (2, 6)] {
         let data = &log.events()[event]["data"];
@@ -81,6 +88,67 @@ fn commands_are_carried_out_and_answered() {
     stop(cart);
     observer.expect_contract();
     assert_eq!(observer.events().events().len(), 9, "and nothing else happened");
+}
+
+/// A scanner that takes a barcode for a number: the basket is full of it once, and told so once.
+#[test]
+fn numbers_beyond_all_baskets() {
+    let bench = Bench::tiny();
+    let broker = Mosquitto::start(Door::Open);
+    let observer = Observer::of(&broker, root());
+    let cart = bench.start("cart", &broker, &camera("rim", PATTERN));
+    observer.wait_state("online", |_| true);
+    start_session(&observer, "visit-1");
+    let changes = |delta: i32| json!([{ "id": "42", "delta": delta }]);
+    let basket = |reply: &Value| lines(&reply["result"]["basket"]);
+    for _ in 0..2 {
+        let reply = adjust(&observer, "visit-1", &changes(i32::MAX));
+        assert_eq!(basket(&reply), [("42".into(), u16::MAX.into())].into());
+    }
+    assert_eq!(basket(&adjust(&observer, "visit-1", &changes(-1)))["42"], i64::from(u16::MAX) - 1);
+    assert_eq!(basket(&adjust(&observer, "visit-1", &changes(i32::MIN))), [].into());
+    let log = observer.wait_events(6);
+    assert_eq!(log.events()[2]["data"]["quantity"], i32::MAX);
+    assert_eq!(log.events()[5]["data"]["quantity"], i32::MIN.unsigned_abs());
+    let log = stop(cart);
+    assert_eq!(log.matches("the basket is full").count(), 1, "{} bytes of log", log.len());
+}
+
+/// Commands make events, and events wait in the outbox, whose bound holds for them too.
+#[test]
+fn what_cannot_be_recorded_is_refused() {
+    let bench = Bench::tiny();
+    let broker = Mosquitto::start(Door::Open);
+    // Answers and the state are heard, and nobody takes the events.
+    let backend = Observer::on(&broker, root(), &format!("{}#", replies()));
+    let screen = Observer::on(&broker, root(), &root().state());
+    let cart = bench.start("cart", &broker, &camera("rim", PATTERN));
+    screen.wait_state("degraded", |_| true);
+    start_session(&backend, "visit-1");
+    // More than there is room for, and nobody waits for the answers.
+    let changes = Value::from(vec![json!({ "id": "42", "delta": 1 }); 16]);
+    let payload = json!({ "issued_at": utc_now(), "session": "visit-1", "by": "staff", "changes": changes });
+    let (topic, payload) = (root().command(CommandName::BasketAdjust), payload.to_string());
+    for _ in 0..640 {
+        backend.publish(&topic, &payload, false, PublishProperties::default());
+    }
+    let refused = adjust(&backend, "visit-1", &changes);
+    assert_eq!(refusal(&refused), "failed");
+    assert!(refused.to_string().contains("outbox"), "{refused:#}");
+    screen.wait("the reason", |messages| {
+        messages.iter().any(|m| m.json()["reasons"].to_string().contains("outbox is full")).then_some(())
+    });
+    // What was taken is all there, and then there is room again.
+    let consumer = Observer::on(&broker, root(), &root().events());
+    let taken = || Some(adjust(&backend, "visit-1", &changes)).filter(|reply| reply["ok"] == true);
+    let reply = wait_until(taken, || "there was room".to_owned());
+    let sequence: usize = reply["result"]["basket"]["sequence"].as_str().unwrap().parse().unwrap();
+    assert!((9_000..10_000).contains(&sequence), "{sequence}");
+    consumer.wait("every event", |messages| (messages.len() >= sequence).then_some(()));
+    let log = consumer.events();
+    assert_eq!(log.basket(), lines(&reply["result"]["basket"]));
+    assert_eq!(log.events().len(), sequence);
+    stop(cart);
 }
 
 #[test]

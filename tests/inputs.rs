@@ -185,7 +185,7 @@ fn files_that_are_not_taken() {
     let two = [("rim", clip.as_path()), ("top", clip.as_path())];
     case("a camera more", &inputs, &two, "cameras rim and not rim, top", "delete");
     case("no recording", &inputs, &[("rim", &bench.at("absent.mov"))], "absent.mov", "check the path");
-    case("its own events", &events, &rim, "--inputs and --events name the same file", "its own");
+    case("its own events", &events, &rim, "events would be written over the recorded inputs", "another file");
     // The same name, and made again.
     let manifest = bench.bundle.join("bundle.toml");
     let text = fs::read_to_string(&manifest).unwrap();

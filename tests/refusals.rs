@@ -206,6 +206,17 @@ fn command_lines() {
         "--events",
     );
 
+    // What is read is not written over.
+    let zones = bench.write("zones.toml", "[zones]\nrim = [[0, 0], [1, 0], [1, 1]]");
+    let zones = zones.to_str().unwrap();
+    let before = fs::read(clip).unwrap();
+    let around = format!("{directory}/./ten-frames.mov");
+    for target in [clip, &around, zones] {
+        let command = bench.replay_with(&["--zones", zones, "--events", target]);
+        case(target, command, 2, "events would be written over", "another file");
+    }
+    assert_eq!(fs::read(clip).unwrap(), before);
+
     let mut absent = bench.replay_with(&[]);
     absent.env("ORT_DYLIB_PATH", bench.at("absent.so"));
     case("no engine", absent, 3, "absent.so", "ORT_DYLIB_PATH");

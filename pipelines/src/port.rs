@@ -4,7 +4,6 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
     },
     time::{Duration, Instant},
 };
@@ -16,6 +15,7 @@ use gstreamer_app as app;
 use gstreamer_video as video;
 
 use crate::{
+    attendant::Desk,
     board::{Board, Put, Sizes},
     error::{Fault, Size},
     frame::Pixels,
@@ -29,16 +29,6 @@ pub(crate) struct Epoch {
     pub clock: gst::Clock,
     pub start: gst::ClockTime,
     pub instant: Instant,
-}
-
-/// What a graph asks of the set's attendant, because it must not do it on its own threads.
-pub(crate) enum Order {
-    /// Play the file from its start again.
-    Rewind(CameraId, u32),
-    /// The camera is closed: give its device back.
-    Retire(CameraId, u32),
-    /// The set is gone.
-    Leave,
 }
 
 /// What a frame takes through its slot.
@@ -65,7 +55,7 @@ struct Inner {
     source: Source,
     pace: Pace,
     epoch: Epoch,
-    orders: Sender<Order>,
+    desk: Arc<Desk>,
     /// A decoded picture has come through: from here on errors wait for the good frames before them.
     entered: AtomicBool,
     progress: Mutex<Progress>,
@@ -97,7 +87,7 @@ impl Port {
         settings: &CameraSettings,
         pace: Pace,
         epoch: Epoch,
-        orders: Sender<Order>,
+        desk: Arc<Desk>,
     ) -> Self {
         Self(Arc::new(Inner {
             board,
@@ -106,7 +96,7 @@ impl Port {
             source: settings.source.clone(),
             pace,
             epoch,
-            orders,
+            desk,
             entered: AtomicBool::new(false),
             progress: Mutex::default(),
         }))
@@ -195,7 +185,7 @@ impl Port {
 
     /// The end of the stream has come through the graph, behind the last frame.
     pub fn ended(&self, sink: &app::AppSink) {
-        let Inner { board, camera, run, source, pace, orders, .. } = &*self.0;
+        let Inner { board, camera, run, source, pace, desk, .. } = &*self.0;
         let how = if !source.ends() {
             Err(Fault::ConnectionLost { element: "source".into(), reason: "the stream ended".into() })
         } else {
@@ -203,8 +193,7 @@ impl Port {
         };
         match (how, source) {
             (Ok(()), Source::File { repeat: true, .. }) if *pace == Pace::Live => {
-                // Without an attendant the set is gone, and this graph with it.
-                let _ = orders.send(Order::Rewind(*camera, *run));
+                desk.rewind(*run);
             }
             (how, _) => board.close(*camera, *run, how),
         }

@@ -1,11 +1,7 @@
 //! The cameras of a cart as one source of frames.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread::{self, JoinHandle},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,28 +10,32 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::{
+    attendant::Attendant,
     board::{Board, Took},
     error::{CaptureError, Fault, Size},
     frame::Frame,
-    graph::Graph,
-    port::{Epoch, Order, Port, Shot},
+    port::{Epoch, Shot},
     profile,
     settings::{CameraName, CameraSettings, Pace},
 };
 
+/// How long the graphs may take to stop at the set's end. One that hangs in its driver is left behind: it ends with
+/// the process.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+
 /// Several cameras, each with its own graph and a slot for one frame. Several threads may [take](Self::take)
-/// from it at once.
+/// from it at once. Each graph has an attendant of its own: a camera that hangs holds up nobody else.
 ///
 /// [`Pace::Live`]: a new frame replaces an unread one; the oldest waiting frame is given first.
 /// [`Pace::Lossless`]: every frame of every camera, in the order of media time (of equal ones, the camera named
 /// first goes first), so the order of tickets depends on the recordings alone.
 pub struct FrameSet {
-    cameras: Arc<[Camera]>,
     names: Vec<CameraName>,
+    within: Vec<Duration>,
     board: Arc<Board<Shot>>,
     epoch: Epoch,
     pace: Pace,
-    attendant: Attendant,
+    attendants: Vec<Attendant>,
 }
 
 /// What [`FrameSet::take`] gives.
@@ -82,24 +82,6 @@ pub struct Counters {
     pub rate: f64,
 }
 
-struct Camera {
-    settings: CameraSettings,
-    graph: Mutex<Option<Graph>>,
-}
-
-impl Camera {
-    fn place(&self) -> MutexGuard<'_, Option<Graph>> {
-        self.graph.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The thread that changes the states of running graphs. Its queue has no bound of its own: a camera has at
-/// most one rewind and one retirement under way.
-struct Attendant {
-    orders: Sender<Order>,
-    thread: Option<JoinHandle<()>>,
-}
-
 impl FrameSet {
     /// Builds and starts a graph for each camera.
     ///
@@ -119,28 +101,12 @@ impl FrameSet {
         let names = cameras.iter().map(|c| c.name.clone()).collect();
         let clock = gst::SystemClock::obtain();
         let epoch = Epoch { start: clock.time(), instant: Instant::now(), clock };
-        let cameras: Arc<[Camera]> =
-            cameras.into_iter().map(|settings| Camera { settings, graph: Mutex::default() }).collect();
-        let (orders, inbox) = channel();
-        let attended = Arc::clone(&cameras);
-        let thread = thread::Builder::new().name("capture".into()).spawn(move || attend(&attended, &inbox));
-        let thread = match thread {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                let fault =
-                    Fault::Settings(format!("cannot start a thread: {error}; raise the limit on tasks"));
-                return Err(CaptureError { camera: cameras[0].settings.name.clone(), fault });
-            }
-        };
         let board = Arc::new(Board::new(lossless, &within));
-        let set = Self { cameras, names, board, epoch, pace, attendant: Attendant { orders, thread } };
-        for camera in CameraId::all().take(set.cameras.len()) {
-            if let Err(fault) = set.start(camera, 0) {
-                if lossless {
-                    return Err(set.error(camera, fault));
-                }
-                set.board.close(camera, 0, Err(fault));
-            }
+        let mut set = Self { names, within, board, epoch, pace, attendants: Vec::new() };
+        for (camera, settings) in CameraId::all().zip(cameras) {
+            let attendant = Attendant::start(camera, settings, pace, &set.board, &set.epoch)
+                .map_err(|fault| set.error(camera, fault))?;
+            set.attendants.push(attendant);
         }
         if lossless {
             set.board.all_flowing().map_err(|(camera, fault)| set.error(camera, fault))?;
@@ -156,8 +122,7 @@ impl FrameSet {
                 Taken::Given { ticket, what: What::Frame(frame) }
             }
             Took::Closed { ticket, camera, run, how } => {
-                // The attendant only leaves with the set, so nobody misses this.
-                let _ = self.attendant.orders.send(Order::Retire(camera, run));
+                self.attendants[camera.index()].desk.retire(run);
                 let what = match how {
                     Ok(()) => What::Ended(camera),
                     Err(fault) => What::Failed(camera, self.error(camera, fault)),
@@ -179,11 +144,8 @@ impl FrameSet {
             let fault = Fault::Settings("a replay cannot reopen a camera; start the replay again".into());
             return Err(self.error(camera, fault));
         }
-        let within = self.cameras[camera.index()].settings.first_frame_within;
-        if let Some(run) = self.board.reopen(camera, within)
-            && let Err(fault) = self.start(camera, run)
-        {
-            self.board.close(camera, run, Err(fault));
+        if let Some(run) = self.board.reopen(camera, self.within[camera.index()]) {
+            self.attendants[camera.index()].desk.open(run);
         }
         Ok(())
     }
@@ -215,25 +177,6 @@ impl FrameSet {
         self.board.stop();
     }
 
-    fn start(&self, camera: CameraId, run: u32) -> Result<(), Fault> {
-        let settings = &self.cameras[camera.index()].settings;
-        let port = Port::new(
-            Arc::clone(&self.board),
-            (camera, run),
-            settings,
-            self.pace,
-            self.epoch.clone(),
-            self.attendant.orders.clone(),
-        );
-        let mut place = self.cameras[camera.index()].place();
-        // The old graph gives its device back before the new one asks for it.
-        *place = None;
-        let graph = Graph::build(settings, self.pace, port)?;
-        graph.play();
-        *place = Some(graph);
-        Ok(())
-    }
-
     fn error(&self, camera: CameraId, fault: Fault) -> CaptureError {
         CaptureError { camera: self.names[camera.index()].clone(), fault }
     }
@@ -243,30 +186,12 @@ impl Drop for FrameSet {
     fn drop(&mut self) {
         // A graph can only stop when its threads do not wait for us: wake them first.
         self.board.stop();
-        let _ = self.attendant.orders.send(Order::Leave);
-        if let Some(thread) = self.attendant.thread.take() {
-            let _ = thread.join();
-        }
-        for camera in &*self.cameras {
-            camera.place().take();
-        }
-    }
-}
-
-fn attend(cameras: &[Camera], inbox: &Receiver<Order>) {
-    for order in inbox {
-        match order {
-            Order::Rewind(camera, run) => {
-                if let Some(graph) = cameras[camera.index()].place().as_ref().filter(|g| g.run() == run) {
-                    graph.rewind();
-                }
+        let until = Instant::now() + LEAVE_WITHIN;
+        self.attendants.iter().for_each(Attendant::dismiss);
+        for (attendant, name) in self.attendants.drain(..).zip(&self.names) {
+            if !attendant.has_left(until) {
+                tracing::warn!(camera = %name, "its graph does not stop; it is left behind");
             }
-            Order::Retire(camera, run) => {
-                if let Some(graph) = cameras[camera.index()].place().as_ref().filter(|g| g.run() == run) {
-                    graph.retire();
-                }
-            }
-            Order::Leave => return,
         }
     }
 }

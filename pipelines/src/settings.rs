@@ -8,22 +8,22 @@ use thiserror::Error;
 /// How long a camera may take to its first frame, unless told otherwise.
 pub const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
 
-/// A camera's name: 1 to 32 of `A-Z a-z 0-9 _ -`, so that it fits into topics, metrics and file names.
+/// A camera's name: 1 to 64 of `A-Z a-z 0-9 . _ -`, so that it fits into topics, metrics and file names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct CameraName(String);
 
 /// A name that no camera can have.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is no camera name: use 1 to 32 letters, digits, '_' or '-'")]
+#[error("{0:?} is no camera name: use 1 to 64 letters, digits, '.', '_' or '-'")]
 pub struct CameraNameError(String);
 
 impl CameraName {
     /// Takes `name` if it is one.
     pub fn new(name: impl Into<String>) -> Result<Self, CameraNameError> {
         let name = name.into();
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        if (1..=32).contains(&name.len()) && name.bytes().all(fits) {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
             Ok(Self(name))
         } else {
             Err(CameraNameError(name))
@@ -267,10 +267,10 @@ mod tests {
 
     #[test]
     fn names() {
-        for good in ["a", "rim-left", "Cam_2", "x".repeat(32).as_str()] {
+        for good in ["a", "rim-left", "Cam_2", "a.b", "x".repeat(64).as_str()] {
             assert_eq!(CameraName::new(good).unwrap().as_str(), good);
         }
-        for bad in ["", "a b", "ä", "a/b", "a.b", "x".repeat(33).as_str(), "a\n"] {
+        for bad in ["", "a b", "ä", "a/b", "x".repeat(65).as_str(), "a\n"] {
             assert!(CameraName::new(bad).is_err(), "{bad:?}");
         }
     }

@@ -125,7 +125,8 @@ impl Mosquitto {
         let mut text = format!(
             // As root it would become the user `mosquitto`, who may not read our directory; for others the line
             // means nothing.
-            "user root\nlog_dest stderr\nper_listener_settings true\n\
+            // It acknowledges before it delivers, and would drop what a slow listener has not taken.
+            "user root\nlog_dest stderr\nmax_queued_messages 0\nper_listener_settings true\n\
              listener {} 127.0.0.1\nallow_anonymous true\n\
              listener {} 127.0.0.1\n",
             ports.observer, ports.cart

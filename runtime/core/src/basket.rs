@@ -26,18 +26,23 @@ impl Basket {
         self.lines.iter().find(|(i, _)| *i == item).map_or(0, |(_, n)| *n)
     }
 
-    pub(crate) fn add(&mut self, item: ClassId) -> Result<(), BasketFull> {
+    /// Puts in as many of `count` as there is room for.
+    pub(crate) fn add(&mut self, item: ClassId, count: u16) -> Result<(), BasketFull> {
         match self.lines.iter_mut().find(|(i, _)| *i == item) {
-            Some((_, n)) => *n = n.checked_add(1).ok_or(BasketFull)?,
-            None => self.lines.push((item, 1)).map_err(|_| BasketFull)?,
+            Some((_, n)) => {
+                let all = n.checked_add(count);
+                *n = all.unwrap_or(u16::MAX);
+                all.map(|_| ()).ok_or(BasketFull)
+            }
+            None if count == 0 => Ok(()),
+            None => self.lines.push((item, count)).map_err(|_| BasketFull),
         }
-        Ok(())
     }
 
-    /// Takes one out; `false` if there was none.
-    pub(crate) fn remove(&mut self, item: ClassId) -> bool {
+    /// Takes out as many of `count` as there are; `false` if there were none.
+    pub(crate) fn remove(&mut self, item: ClassId, count: u16) -> bool {
         let Some(at) = self.lines.iter().position(|(i, _)| *i == item) else { return false };
-        self.lines[at].1 -= 1;
+        self.lines[at].1 = self.lines[at].1.saturating_sub(count);
         if self.lines[at].1 == 0 {
             self.lines.remove(at);
         }
@@ -56,14 +61,14 @@ mod tests {
     #[test]
     fn counts_and_never_goes_below_zero() {
         let mut basket = Basket::default();
-        assert!(!basket.remove(ClassId(1)));
+        assert!(!basket.remove(ClassId(1), 1));
         for _ in 0..2 {
-            basket.add(ClassId(1)).unwrap();
+            basket.add(ClassId(1), 1).unwrap();
         }
-        basket.add(ClassId(2)).unwrap();
-        assert!(basket.remove(ClassId(1)));
+        basket.add(ClassId(2), 1).unwrap();
+        assert!(basket.remove(ClassId(1), 1));
         assert_eq!(basket.lines(), [(ClassId(1), 1), (ClassId(2), 1)]);
-        assert!(basket.remove(ClassId(1)) && !basket.remove(ClassId(1)));
+        assert!(basket.remove(ClassId(1), 1) && !basket.remove(ClassId(1), 1));
         assert_eq!((basket.lines(), basket.count(ClassId(1))), (&[(ClassId(2), 1)][..], 0));
         basket.clear();
         assert!(basket.lines().is_empty());
@@ -73,16 +78,15 @@ mod tests {
     fn a_full_one_takes_no_more_and_keeps_what_it_has() {
         let mut basket = Basket::default();
         for item in 0..MAX_LINES as u16 {
-            basket.add(ClassId(item)).unwrap();
+            basket.add(ClassId(item), 1).unwrap();
         }
-        assert_eq!(basket.add(ClassId(999)), Err(BasketFull));
-        assert_eq!(basket.add(ClassId(5)), Ok(()));
-        assert!(basket.remove(ClassId(0)));
-        assert_eq!(basket.add(ClassId(999)), Ok(()), "a line that went makes room");
-        for _ in 1..u16::MAX {
-            basket.add(ClassId(999)).unwrap();
-        }
-        assert_eq!(basket.add(ClassId(999)), Err(BasketFull));
+        assert_eq!(basket.add(ClassId(999), 1), Err(BasketFull));
+        assert_eq!(basket.add(ClassId(5), 1), Ok(()));
+        assert!(basket.remove(ClassId(0), 1));
+        assert_eq!(basket.add(ClassId(999), 1), Ok(()), "a line that went makes room");
+        basket.add(ClassId(999), u16::MAX - 2).unwrap();
+        assert_eq!(basket.add(ClassId(999), 7), Err(BasketFull));
+        assert_eq!(basket.add(ClassId(999), 1), Err(BasketFull));
         assert_eq!(basket.count(ClassId(999)), u16::MAX);
     }
 }

@@ -53,10 +53,12 @@ pub enum Input<'a> {
     SessionStarted,
     /// The session is over.
     SessionEnded,
-    /// Staff or a scanner put in or took out one item.
+    /// Staff or a scanner put in or took out so many of one item.
     Adjusted {
         /// The item.
         item: ClassId,
+        /// How many of it.
+        count: u16,
         /// What was done.
         change: Change,
     },
@@ -188,13 +190,13 @@ impl Session {
                 self.decide_ready(true, effects);
                 self.open = None;
             }
-            Input::Adjusted { item, change } => match change {
+            Input::Adjusted { item, count, change } => match change {
                 Change::Added => {
-                    if self.basket.add(item).is_err() {
+                    if self.basket.add(item, count).is_err() {
                         push(effects, Effect::BasketOverflowed(item));
                     }
                 }
-                Change::Removed => _ = self.basket.remove(item),
+                Change::Removed => _ = self.basket.remove(item, count),
             },
         }
         self.decide_ready(false, effects);
@@ -301,11 +303,11 @@ impl Session {
         let outcome = match ready.change {
             change if confidence < self.settings.accept => Outcome::Unresolved { change },
             Change::Added => {
-                overflowed = in_session && self.basket.add(top.item).is_err();
+                overflowed = in_session && self.basket.add(top.item, 1).is_err();
                 Outcome::Added
             }
             Change::Removed => {
-                let was_in = in_session && self.basket.remove(top.item);
+                let was_in = in_session && self.basket.remove(top.item, 1);
                 Outcome::Removed { not_in_basket: !was_in }
             }
         };

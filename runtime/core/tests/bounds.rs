@@ -138,16 +138,22 @@ fn a_full_basket_overflows_aloud() {
     let mut cart = Cart::new(Settings::default());
     cart.step(Input::SessionStarted);
     for i in 0..MAX_LINES as u16 {
-        assert_eq!(cart.step(Input::Adjusted { item: ClassId(1000 + i), change: Change::Added }), []);
+        assert_eq!(
+            cart.step(Input::Adjusted { item: ClassId(1000 + i), count: 1, change: Change::Added }),
+            []
+        );
     }
-    let one_more = Input::Adjusted { item: ClassId(1), change: Change::Added };
+    let one_more = Input::Adjusted { item: ClassId(1), count: 1, change: Change::Added };
     assert_eq!(cart.step(one_more), [Effect::BasketOverflowed(ClassId(1))]);
     // One more of what it holds is fine, up to 65,535.
     for _ in 1..u16::MAX {
-        assert_eq!(cart.step(Input::Adjusted { item: ClassId(1000), change: Change::Added }), []);
+        assert_eq!(cart.step(Input::Adjusted { item: ClassId(1000), count: 1, change: Change::Added }), []);
     }
     let item = ClassId(1000);
-    assert_eq!(cart.step(Input::Adjusted { item, change: Change::Added }), [Effect::BasketOverflowed(item)]);
+    assert_eq!(
+        cart.step(Input::Adjusted { item, count: 1, change: Change::Added }),
+        [Effect::BasketOverflowed(item)]
+    );
     assert_eq!(cart.core.basket().count(item), u16::MAX);
 
     // A decision is published all the same.

@@ -30,7 +30,7 @@ impl Fact {
             Self::Tick => Input::Tick,
             Self::Started => Input::SessionStarted,
             Self::Ended => Input::SessionEnded,
-            Self::Adjusted(item, change) => Input::Adjusted { item: *item, change: *change },
+            Self::Adjusted(item, change) => Input::Adjusted { item: *item, count: 1, change: *change },
         }
     }
 }

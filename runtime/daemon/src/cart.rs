@@ -393,11 +393,9 @@ impl Cart {
             (Change::Added, true) | (Change::Removed, false) => Change::Added,
             (Change::Removed, true) | (Change::Added, false) => Change::Removed,
         };
-        // A basket's line ends at 65,535 anyway.
-        for _ in 0..count.min(u16::MAX.into()) {
-            self.step(now, Input::Adjusted { item, change })?;
-        }
-        Ok(())
+        // A basket's line ends there anyway.
+        let count = u16::try_from(count).unwrap_or(u16::MAX);
+        self.step(now, Input::Adjusted { item, count, change })
     }
 
     fn replacement(&self, (change, class, count): Piece) -> Option<Replacement> {

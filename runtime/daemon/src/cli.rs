@@ -6,6 +6,8 @@ use cartvision_wire::exit;
 use cartvision_wire::{CameraName, CartId, SessionId, StoreId, UtcTime};
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::MAX_THREADS;
+
 /// The cart's daemon: cameras in, item-added and item-removed events out over MQTT.
 #[derive(Debug, Parser)]
 #[command(name = "cartvisiond", version, after_help = exit::HELP)]
@@ -82,7 +84,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) realtime: bool,
     /// Inference threads; default: one for each core
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
     pub(crate) threads: Option<u16>,
     /// UTC moment of the recordings' start
     #[arg(long, value_name = "T", default_value = "1970-01-01T00:00:00Z")]

@@ -5,7 +5,7 @@ use cartvision_wire::{Command, EventError, Refusal, Reply, Request, UtcTime};
 use serde_json::{Map, Value, json};
 
 use crate::cart::{Cart, SessionRefusal};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, ROOM};
 
 /// A command as it came in.
 #[derive(Debug)]
@@ -34,6 +34,10 @@ pub(crate) fn obey(
         Ok(request) => request,
         Err(e) => return Ok(Reply::from_error(name, &e)),
     };
+    if records(&request.command) && outbox.room() < ROOM {
+        let why = "the outbox is full and what this does could not be recorded; see that the broker takes events, and send it again";
+        return Ok(Reply::refused(name, Refusal::Failed, why));
+    }
     let done = |result: Value| {
         let result = if let Value::Object(map) = result { map } else { Map::new() };
         Reply::done(request.command.name(), result)
@@ -62,6 +66,14 @@ pub(crate) fn obey(
             Reply::refused(name, Refusal::NotAvailable, "this version of the daemon does not have it yet")
         }
     })
+}
+
+/// Whether it makes events.
+fn records(command: &Command) -> bool {
+    match command {
+        Command::SessionStart(_) | Command::SessionEnd(_) | Command::BasketAdjust(_) => true,
+        Command::EventsReplay(_) | Command::Snapshot | Command::Reload => false,
+    }
 }
 
 fn refused(name: &str, refusal: &SessionRefusal) -> Reply {

@@ -18,6 +18,9 @@ use crate::zones;
 /// The reference configuration.
 pub(crate) const REFERENCE: &str = include_str!("../cart.toml");
 
+/// The most inference threads; each holds a detector of its own.
+pub(crate) const MAX_THREADS: u16 = 64;
+
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
 struct File {
@@ -205,6 +208,12 @@ impl Config {
             given(&read.broker.password_file).as_deref(),
         )
         .map_err(|e| at(&e))?;
+        if read.model.threads > MAX_THREADS {
+            return Err(at(&format_args!(
+                "model.threads = {}: give a number from 0 to {MAX_THREADS}",
+                read.model.threads
+            )));
+        }
         let settings = read.decision.settings();
         settings.check().map_err(|e| at(&format_args!("[decision] {e}")))?;
 
@@ -219,6 +228,12 @@ impl Config {
             if cameras.iter().any(|c| c.name == camera.name) {
                 return Err(at(&format_args!(
                     "two cameras are called {}; give each a name of its own",
+                    camera.name
+                )));
+            }
+            if camera.first_frame_s == 0 {
+                return Err(at(&format_args!(
+                    "first_frame_s of camera {} is 0: no camera is that quick; give the seconds that it may take",
                     camera.name
                 )));
             }
@@ -300,6 +315,16 @@ mod tests {
         assert_eq!(full.settings, Settings::default());
     }
 
+    /// Capture has a type of its own for names: what the wire takes, it takes.
+    #[test]
+    fn every_camera_name_is_one_for_capture() {
+        for name in ["a", "rim.left", "Rim_2-b", &"x".repeat(64)] {
+            let config = parse(&REFERENCE.replacen("rim-left", name, 1)).unwrap();
+            let capture = config.cameras[0].capture((640, 640)).map_err(|e| e.to_string());
+            assert_eq!(capture.unwrap().name.as_str(), name);
+        }
+    }
+
     #[test]
     fn faults_are_named() {
         let camera = "[[camera]]\nname = \"rim-left\"";
@@ -321,6 +346,9 @@ mod tests {
             ),
             ("\nsource = { kind = \"test\"", "\nsource = { kind = \"tset\"", "unknown variant `tset`"),
             ("threads = 0", "threads = -1", "threads"),
+            ("threads = 0", "threads = 1000", "model.threads = 1000: give a number from 0 to 64"),
+            ("first_frame_s = 10", "first_frame_s = 0", "first_frame_s of camera rim-left is 0"),
+            ("name = \"rim-left\"", "name = \"über\"", "camera name"),
             ("store = \"store-1\"", "store = ", "string"),
         ];
         let mut wrong = Vec::new();

@@ -6,12 +6,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use cartvision_core::MAX_EFFECTS;
 use cartvision_wire::{Epoch, Sequence};
 
 use crate::journal::Row;
 
-/// Rows that may wait for delivery. At the bound the cart stops deciding; a row is never dropped.
+/// Rows that may wait for their first delivery. At the bound the cart stops deciding; a row is never dropped.
 pub(crate) const MAX_PENDING: usize = 10_000;
+/// Rows that one picture or one command can record at most, and some for what cannot be helped (a camera is lost, a
+/// session ends with the program); with less room than this the cart neither decides nor obeys.
+pub(crate) const ROOM: usize = 2 * MAX_EFFECTS;
 /// Rows kept in all, for `events/replay`. Beyond it the oldest delivered ones are forgotten.
 const MAX_KEPT: usize = 20_000;
 
@@ -19,14 +23,30 @@ const MAX_KEPT: usize = 20_000;
 struct Kept {
     row: Row,
     committed: Instant,
-    pending: bool,
+    delivery: Delivery,
+}
+
+/// ```text
+/// Due ──delivered──► Done ◄──asked for, delivered──► Again
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    /// Nobody has it yet.
+    Due,
+    /// The broker has it.
+    Done,
+    /// The broker had it, and is to get it once more.
+    Again,
 }
 
 /// The rows of one epoch, in order and without a gap.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     rows: VecDeque<Kept>,
-    pending: usize,
+    /// Rows that are [`Delivery::Due`]: they alone count for the bound.
+    due: usize,
+    /// Rows that are [`Delivery::Again`].
+    again: usize,
     /// How often delivered rows were made pending again.
     asked_again: u64,
 }
@@ -38,42 +58,50 @@ pub(crate) struct UnknownPosition;
 impl Outbox {
     /// Keeps a row until it is delivered, and some time longer.
     pub(crate) fn commit(&mut self, row: Row, now: Instant) {
-        self.rows.push_back(Kept { row, committed: now, pending: true });
-        self.pending += 1;
-        while self.rows.len() > MAX_KEPT && self.rows.front().is_some_and(|k| !k.pending) {
+        self.rows.push_back(Kept { row, committed: now, delivery: Delivery::Due });
+        self.due += 1;
+        while self.rows.len() > MAX_KEPT && self.rows.front().is_some_and(|k| k.delivery == Delivery::Done) {
             self.rows.pop_front();
         }
     }
 
     /// Rows that can still be committed before the bound.
     pub(crate) fn room(&self) -> usize {
-        MAX_PENDING.saturating_sub(self.pending)
+        MAX_PENDING.saturating_sub(self.due)
     }
 
     /// Rows to be delivered.
     pub(crate) fn depth(&self) -> usize {
-        self.pending
+        self.due + self.again
     }
 
-    /// How long the oldest row has waited.
+    /// How long the oldest row that nobody has yet has waited.
     pub(crate) fn oldest_age(&self, now: Instant) -> Duration {
-        let oldest = self.rows.iter().find(|k| k.pending);
+        let oldest = self.rows.iter().find(|k| k.delivery == Delivery::Due);
         oldest.map_or(Duration::ZERO, |k| now.saturating_duration_since(k.committed))
     }
 
     /// The first row to be delivered after `after`.
     pub(crate) fn next_after(&self, after: Option<Sequence>) -> Option<&Row> {
         let from = after.map_or(0, |s| self.index(s).map_or(0, |i| i + 1));
-        self.rows.range(from.min(self.rows.len())..).find(|k| k.pending).map(|k| &k.row)
+        self.rows.range(from.min(self.rows.len())..).find(|k| k.delivery != Delivery::Done).map(|k| &k.row)
     }
 
-    /// The broker has this row. Gives how long that took; `None` if it was known already.
+    /// The broker has this row. Gives how long that took, if this is its first delivery.
     pub(crate) fn delivered(&mut self, sequence: Sequence, now: Instant) -> Option<Duration> {
         let index = self.index(sequence)?;
-        let kept = self.rows.get_mut(index).filter(|k| k.pending)?;
-        kept.pending = false;
-        self.pending -= 1;
-        Some(now.saturating_duration_since(kept.committed))
+        let kept = self.rows.get_mut(index)?;
+        match std::mem::replace(&mut kept.delivery, Delivery::Done) {
+            Delivery::Due => {
+                self.due -= 1;
+                Some(now.saturating_duration_since(kept.committed))
+            }
+            Delivery::Again => {
+                self.again -= 1;
+                None
+            }
+            Delivery::Done => None,
+        }
     }
 
     /// Makes every kept row from this position on pending again; says how many there are.
@@ -84,9 +112,9 @@ impl Outbox {
         }
         let again = self.rows.range_mut(index..);
         let count = again.len();
-        for kept in again {
-            self.pending += usize::from(!kept.pending);
-            kept.pending = true;
+        for kept in again.filter(|k| k.delivery == Delivery::Done) {
+            kept.delivery = Delivery::Again;
+            self.again += 1;
         }
         self.asked_again += 1;
         Ok(count)
@@ -161,6 +189,9 @@ mod tests {
         }
         assert_eq!(outbox.send_again(epoch, sequence(3)), Ok(2));
         assert_eq!(order(&outbox), [3, 4]);
+        assert_eq!((outbox.depth(), outbox.room()), (2, MAX_PENDING), "what was delivered takes no room");
+        outbox.delivered(sequence(3), Instant::now());
+        assert_eq!((outbox.depth(), outbox.room()), (1, MAX_PENDING));
         assert_eq!(outbox.send_again(epoch, sequence(5)), Err(UnknownPosition));
         assert_eq!(outbox.send_again(Epoch(uuid::Uuid::nil()), sequence(1)), Err(UnknownPosition));
     }

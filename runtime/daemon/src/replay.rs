@@ -6,7 +6,7 @@ mod sightings;
 mod sinks;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,7 @@ enum Plan {
 pub(crate) fn replay(args: &ReplayArgs) -> Ended {
     let cameras: Vec<CameraName> = args.cameras.iter().map(|(name, _)| name.clone()).collect();
     check_cameras(&cameras)?;
+    check_events(args)?;
     let zones = match &args.zones {
         Some(file) => zones::read(file, &cameras)?,
         None => cameras.iter().map(|_| Zone::whole()).collect(),
@@ -80,7 +81,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
     let seen = run.seen;
     let finished = ended.and_then(|stopped| run.finish().map(|()| stopped));
     let events = run.sinks.events();
-    let delivered = run.sinks.close();
+    let delivered = run.sinks.close(facts);
     let summary = Summary {
         frames: seen,
         fps: Measure::new(seen as f64 / wall.as_secs_f64().max(1e-9)),
@@ -99,9 +100,6 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
 
 /// Opens what the sightings come from; gives also the digest of all that decides about the events.
 fn plan(args: &ReplayArgs, bundle: &Bundle) -> Result<(Plan, Digest), Failure> {
-    if args.inputs.is_some() && args.inputs == args.events {
-        return Err(Failure::usage("--inputs and --events name the same file; give each its own"));
-    }
     if let Some(inputs) = args.inputs.as_deref().map(Recorded::open).transpose()?.flatten() {
         let input = Input::read(args, bundle)?;
         inputs.expect(&input)?;
@@ -192,6 +190,26 @@ fn check_cameras(cameras: &[CameraName]) -> Result<(), Failure> {
         Some((_, name)) => {
             Err(Failure::usage(format_args!("two cameras are called {name}; give each a name of its own")))
         }
+        None => Ok(()),
+    }
+}
+
+/// Events are not written over what the replay reads.
+fn check_events(args: &ReplayArgs) -> Result<(), Failure> {
+    let Some(events) = &args.events else { return Ok(()) };
+    // However it is spelt; a file that is not there yet lies in a directory that is.
+    let place = |path: &Path| {
+        let beside = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_owned())
+    };
+    let recordings = args.cameras.iter().map(|(_, path)| (path, "a recording"));
+    let zones = args.zones.iter().map(|path| (path, "the zones"));
+    let inputs = args.inputs.iter().map(|path| (path, "the recorded inputs"));
+    match recordings.chain(zones).chain(inputs).find(|(path, _)| place(path) == place(events)) {
+        Some((_, what)) => Err(Failure::usage(format_args!(
+            "{}: events would be written over {what}; name another file with --events",
+            events.display()
+        ))),
         None => Ok(()),
     }
 }

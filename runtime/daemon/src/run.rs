@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use cartvision_core::{CameraId, MAX_EFFECTS, MediaTime, Session};
+use cartvision_core::{CameraId, MediaTime, Session};
 use cartvision_engines::{Bundle, EngineError, Runtime};
 use cartvision_pipelines::{FrameSet, Pace};
 use cartvision_wire::telemetry::{CameraFigures, PERIOD_S, QueueFigures};
@@ -26,12 +26,11 @@ use crate::health::{Health, Trouble};
 use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
 use crate::order::{Order, Window};
+use crate::outbox::ROOM;
 use crate::{Ended, signals};
 
 /// How often the core is told that time has passed.
 const TICK: Duration = Duration::from_millis(100);
-/// Rows that one picture can record at most; with less room than this in the outbox the cart does not decide.
-const ROOM: usize = 2 * MAX_EFFECTS;
 /// Waits before a failed camera is opened again: from this, doubled each time, up to that.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

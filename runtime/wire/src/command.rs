@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bounded::List;
+use crate::event::MAX_REPLACEMENTS;
 use crate::name::{CatalogueId, SessionId};
 use crate::position::{Epoch, EventId, Sequence};
 use crate::reply::Refusal;
@@ -82,7 +83,8 @@ pub struct BasketAdjust {
     pub session: SessionId,
     /// Who says so.
     pub by: Adjuster,
-    /// What to change, at least one. With `corrects`: all that stands in that event's place; empty retracts it.
+    /// What to change, at least one. With `corrects`: all that stands in that event's place, at most
+    /// [`MAX_REPLACEMENTS`]; empty retracts it.
     pub changes: List<Adjustment, 16>,
     /// The event that was wrong. Without it the changes are acts of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,6 +156,14 @@ pub enum CommandError {
     /// An adjustment that changes nothing.
     #[error("`changes` is empty; name at least one change, or the event to retract in `corrects`")]
     NothingToAdjust,
+    /// More than a correction has room for.
+    #[error(
+        "`changes` has {given} elements; in an event's place stand at most {MAX_REPLACEMENTS}: correct it with fewer, and adjust the rest without `corrects`"
+    )]
+    TooManyReplacements {
+        /// How many there are.
+        given: usize,
+    },
     /// Sent too long ago, or by a clock that is ahead.
     #[error(
         "issued at {issued_at} and the cart's clock says {now}: more than 30 s apart; send it again, or set the clock that is wrong"
@@ -171,7 +181,10 @@ impl CommandError {
     pub const fn refusal(&self) -> Refusal {
         match self {
             Self::Unknown { .. } => Refusal::UnknownCommand,
-            Self::TooLarge { .. } | Self::Malformed { .. } | Self::NothingToAdjust => Refusal::Malformed,
+            Self::TooLarge { .. }
+            | Self::Malformed { .. }
+            | Self::NothingToAdjust
+            | Self::TooManyReplacements { .. } => Refusal::Malformed,
             Self::Stale { .. } => Refusal::Stale,
         }
     }
@@ -235,6 +248,11 @@ impl Request {
         match &request.command {
             Command::BasketAdjust(adjust) if adjust.changes.is_empty() && adjust.corrects.is_none() => {
                 Err(CommandError::NothingToAdjust)
+            }
+            Command::BasketAdjust(BasketAdjust { changes, corrects: Some(_), .. })
+                if changes.len() > MAX_REPLACEMENTS =>
+            {
+                Err(CommandError::TooManyReplacements { given: changes.len() })
             }
             _ => Ok(request),
         }

@@ -4,8 +4,8 @@ mod data;
 
 pub use data::{
     Act, BundleName, CameraDegraded, CameraRecovered, Cameras, Correction, EventData, EventType, FinalBasket,
-    LogOpened, LogReason, PendingQuestion, Reason, Removal, Replacement, SessionEnded, SessionSettled,
-    SessionStarted, Unresolved,
+    LogOpened, LogReason, MAX_REPLACEMENTS, PendingQuestion, Reason, Removal, Replacement, SessionEnded,
+    SessionSettled, SessionStarted, Unresolved,
 };
 
 use serde::de::Error as _;

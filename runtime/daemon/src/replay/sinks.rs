@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
 use cartvision_core::{MAX_EFFECTS, MediaTime};
@@ -21,6 +21,8 @@ use crate::journal::Row;
 
 /// How long the broker may take for what is still to be delivered at the end.
 const LAST_DELIVERY: Duration = Duration::from_secs(15);
+/// How often it is looked whether somebody says something meanwhile.
+const GLANCE: Duration = Duration::from_millis(50);
 /// How long the goodbye to the broker may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -136,10 +138,24 @@ impl Sinks {
         self.take(cart)
     }
 
-    /// Waits for the last deliveries and says goodbye.
-    pub(super) fn close(self) -> Result<(), Failure> {
+    /// Waits for the last deliveries (not after a signal) and says goodbye.
+    pub(super) fn close(self, facts: Receiver<Fact>) -> Result<(), Failure> {
         let Some((post, link)) = self.broker else { return Ok(()) };
-        let left = post.wait_empty(LAST_DELIVERY);
+        let mut until = Instant::now() + LAST_DELIVERY;
+        let left = loop {
+            // Nobody obeys any more, but the link must not wait to be heard.
+            for fact in facts.try_iter() {
+                if matches!(fact, Fact::Stop) {
+                    until = Instant::now();
+                }
+            }
+            let left = post.wait_empty(GLANCE);
+            if left == 0 || Instant::now() >= until {
+                break left;
+            }
+        };
+        // What is told from now on finds nobody.
+        drop(facts);
         link.stop(Instant::now() + GOODBYE);
         if left > 0 {
             return Err(Failure::environment(format_args!(

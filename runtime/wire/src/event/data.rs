@@ -129,6 +129,9 @@ pub struct Unresolved {
     pub reason: Option<Reason>,
 }
 
+/// The most changes that may stand in a corrected event's place: what an event has room for.
+pub const MAX_REPLACEMENTS: usize = 8;
+
 /// What an earlier event should have said. The highest revision wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correction {
@@ -137,7 +140,7 @@ pub struct Correction {
     /// From 1, one more for every correction of the same event.
     pub revision: NonZeroU32,
     /// All that stands in the event's place; empty retracts it.
-    pub replacement: List<Replacement, 8>,
+    pub replacement: List<Replacement, MAX_REPLACEMENTS>,
     /// Who decided.
     pub decided_by: DecidedBy,
     /// The moment of the act.
