@@ -5,6 +5,7 @@
 mod support;
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -21,7 +22,12 @@ const ITEMS: [Option<&str>; 5] =
 fn scorer() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/tools/score-events");
     if !path.exists() {
-        eprintln!("SKIPPED: {} is absent: nothing was held against the other implementation", path.display());
+        // Past the test harness's capture: a skipped test must not look like one that passed.
+        _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: {} is absent: nothing was held against the other implementation",
+            path.display()
+        );
         return None;
     }
     Some(path)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cartvision_metric::{Breakdown, Estimate, Figure, Method, Outcome, Verdict};
+use cartvision_metric::{Breakdown, Estimate, Figure, Group, Method, Outcome, Verdict};
 
 use super::super::comparison::Comparison;
 use super::super::gates::Gate;
@@ -144,8 +144,15 @@ pub(super) fn breakdowns(page: &mut String, breakdowns: &[Breakdown]) {
             "<h3>By {}</h3>\n<div class=wide><table><thead><tr><th>{0}<th>sessions<th>changes<th>null episodes",
             Escaped(&breakdown.by)
         );
-        let figures = breakdown.groups.first().map(|group| group.figures.as_slice()).unwrap_or_default();
-        for estimate in figures {
+        // Columns in which something stands.
+        let measured = |figure: Figure| {
+            let has = |group: &Group| group.figures.iter().any(|e| e.figure == figure && e.value.is_some());
+            breakdown.groups.iter().any(has)
+        };
+        let shown = |group: &Group| -> Vec<Estimate> {
+            group.figures.iter().filter(|e| measured(e.figure)).copied().collect()
+        };
+        for estimate in breakdown.groups.first().map(&shown).unwrap_or_default() {
             let _ = write!(page, "<th>{}", estimate.figure.title());
         }
         page.push_str("</thead>\n");
@@ -159,7 +166,7 @@ pub(super) fn breakdowns(page: &mut String, breakdowns: &[Breakdown]) {
                 "<td class=n>{}<td class=n>{}<td class=n>{}",
                 group.sessions, group.changes, group.null_episodes
             );
-            for estimate in &group.figures {
+            for estimate in &shown(group) {
                 // An F1 without any change to find is 0 for one false event: the specificity says more.
                 let empty =
                     group.changes == 0 && matches!(estimate.figure, Figure::EventF1 | Figure::ActionF1);
