@@ -158,7 +158,6 @@ impl Recording {
     }
 
     /// The zones as a file, for `cartvisiond replay --zones`.
-    #[allow(dead_code, reason = "the evaluation replays sessions; it comes next")]
     pub(crate) fn zones_file(&self) -> PathBuf {
         self.directory.join(ZONES)
     }

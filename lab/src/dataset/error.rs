@@ -39,6 +39,8 @@ pub(crate) enum Error {
     Unlike { what: String },
     #[error("{option} is not for --format {format}")]
     Option { option: &'static str, format: &'static str },
+    #[error("--last {last} is not between --stride {stride} and --window {window}")]
+    Window { window: usize, stride: usize, last: usize },
     #[error("the sessions hold nothing for --format {format}")]
     Nothing { format: &'static str },
     #[error("{}: {what}", directory.display())]
@@ -78,6 +80,7 @@ impl Error {
             | Self::Splits { .. }
             | Self::Unlike { .. }
             | Self::Option { .. }
+            | Self::Window { .. }
             | Self::NotMade { .. }
             | Self::Unreadable { .. } => ExitCode::Usage,
             Self::UnderWay(_)
@@ -119,6 +122,9 @@ impl Error {
             Self::Unlike { .. } => "give sessions that were made with one catalogue",
             Self::Option { .. } => {
                 "leave it out, or choose another --format; --help tells which goes with which"
+            }
+            Self::Window { .. } => {
+                "let every change end in the last frames of a window: --stride ≤ --last ≤ --window"
             }
             Self::Nothing { .. } => "give sessions with frames, tracks and episodes, or leave --limit out",
             Self::NotMade { .. } => "give a directory that `cartlab dataset export` has made with --data",

@@ -219,8 +219,8 @@ impl Arguments {
             last: frames(self.last, stride.try_into().unwrap_or(8)),
         };
         if options.last < options.stride || options.window < options.last {
-            let option = "a --last below --stride or above --window";
-            return Err(Error::Option { option, format: Kind::Windows.name() });
+            let windows::Options { window, stride, last } = options;
+            return Err(Error::Window { window, stride, last });
         }
         Ok(options)
     }

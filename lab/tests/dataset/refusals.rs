@@ -117,6 +117,22 @@ fn bad_input_is_refused_with_its_place() {
 }
 
 #[test]
+fn windows_that_would_miss_changes_are_refused() {
+    let place = Place::new();
+    let set = place.text("set");
+    for (stride, last, window, told) in
+        [("8", "4", "32", true), ("4", "16", "12", true), ("4", "8", "8", false)]
+    {
+        let base = ["export", "--sessions", &set, "--format", "windows", "--out", &place.text("out")];
+        let ran = cartlab(&[&base[..], &["--stride", stride, "--last", last, "--window", window]].concat());
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        // Refused for it before the set is looked for, which is not there.
+        assert_eq!(ran.status.code(), Some(2), "{said}");
+        assert_eq!(said.contains(&format!("--last {last} is not between")), told, "{said}");
+    }
+}
+
+#[test]
 fn a_place_that_is_taken_is_left_as_it_is() {
     let place = Place::new();
     let set = place.three();
