@@ -15,6 +15,7 @@
 //! Deliberately absent: reflections, transparency, cloth, real physics.
 #![forbid(unsafe_code)]
 
+mod act;
 mod basket;
 mod camera;
 mod catalogue;
@@ -23,9 +24,11 @@ mod director;
 mod film;
 mod form;
 mod hand;
+mod lamp;
 mod mesh;
 mod order;
 mod paint;
+mod people;
 mod picture;
 mod pile;
 mod raster;
@@ -38,10 +41,10 @@ mod texture;
 mod truth;
 mod world;
 
+pub use act::Act;
 pub use basket::MAX_CAMERAS;
 pub use camera::Camera;
 pub use catalogue::{Catalogue, CatalogueError, Product, VARIANTS};
-pub use director::Act;
 pub use form::Shape;
 pub use glam::{Mat3, Vec2, Vec3};
 pub use order::{Difficulty, Order, Shopper, Split, Style};
@@ -92,7 +95,7 @@ impl Simulation {
 
     /// The light's name, for break-downs.
     pub fn light(&self) -> String {
-        studio::light_name(&self.order)
+        lamp::light_name(&self.order)
     }
 
     /// The cameras.

@@ -51,7 +51,7 @@ pub(crate) fn print(design: &Design, layout: Layout, variant: u32) -> Canvas {
             label(&mut canvas, design, [0.5, 0.04, 1.0, 0.96], true);
             // Crimped seams.
             canvas.paint(mix(design.base, [230, 230, 230], 0.6), |u, v| {
-                let seam = v < 0.05 || v > 0.95;
+                let seam = !(0.05..=0.95).contains(&v);
                 if seam && (u * 96.0) as i32 % 2 == 0 { 0.8 } else { 0.0 }
             });
             canvas

@@ -185,8 +185,7 @@ impl Buffer {
         if twice < 0.0 {
             (a, b, twice) = (b, a, -twice);
         }
-        // Written so that a NaN leaves too.
-        if !(twice > 1e-6) {
+        if twice.is_nan() || twice <= 1e-6 {
             return 0.0;
         }
         let area = twice * 0.5;

@@ -13,15 +13,16 @@ use crate::camera::Camera;
 use crate::dice::Dice;
 use crate::film::{Film, Linear};
 use crate::hand::bodies;
+use crate::lamp::{Lamp, lamp, lit};
 use crate::mesh::Mesh;
 use crate::order::Order;
-use crate::pile::{DEPTH, LENGTH, WIDTH};
-use crate::raster::{Buffer, Light, Pixel, Placement, Surface};
+use crate::people::{cloth, skin, torso};
+use crate::raster::{Buffer, Placement, Surface};
 use crate::seen::{Boxes, HAND, PEOPLE, SCENERY, THINGS};
 use crate::shadow::ShadowMap;
 use crate::store::{Look, Store};
 use crate::stranger;
-use crate::texture::{Rgb, Texture};
+use crate::texture::Texture;
 use crate::world::{Disturbance, Kind, Motion, Placed, World, leg_at};
 use crate::{Catalogue, Seen, Simulation};
 
@@ -36,29 +37,6 @@ struct Body {
     mesh: Mesh,
     texture: Texture,
     gloss: u8,
-}
-
-/// The light in the store.
-#[derive(Clone, Copy, Debug)]
-struct Lamp {
-    towards: Vec3,
-    key: Linear,
-    ambient: Linear,
-}
-
-impl Light for Lamp {
-    #[inline]
-    fn on(&self, position: Vec3, normal: Vec3) -> (f32, f32) {
-        let key = normal.dot(self.towards).max(0.0);
-        let mut ambient = 0.62 + 0.38 * normal.z;
-        // The deeper in the basket, the less light comes in from the sides; more so at its walls.
-        if position.z < 0.0 && position.x.abs() < LENGTH * 0.52 && position.y.abs() < WIDTH * 0.52 {
-            let deep = (-position.z / DEPTH).min(1.0);
-            let wall = (position.x.abs() / (LENGTH * 0.5)).max(position.y.abs() / (WIDTH * 0.5));
-            ambient *= 1.0 - deep * (0.30 + 0.18 * wall * wall);
-        }
-        (ambient.clamp(0.0, 1.0), key.min(1.0))
-    }
 }
 
 /// What decides whether the still part must be drawn again.
@@ -447,69 +425,4 @@ impl<'a> Studio<'a> {
             }
         }
     }
-}
-
-/// The light that a pixel sends to the camera.
-#[inline]
-fn lit(decode: &[f32; 256], pixel: &Pixel, reaches: f32, key: &Linear, ambient: &Linear) -> Linear {
-    let k = f32::from(pixel.key) * (1.0 / 255.0) * reaches;
-    let a = f32::from(pixel.ambient) * (1.0 / 255.0);
-    // A broad highlight where the key light falls fully.
-    let shine = f32::from(pixel.gloss) * (1.0 / 255.0) * k * k * k * k * 0.35;
-    std::array::from_fn(|c| {
-        decode[usize::from(pixel.albedo[c])] * (key[c] * k + ambient[c] * a) + shine * key[c]
-    })
-}
-
-/// The store's light: long lamps overhead, a little from one side.
-fn lamp(order: &Order) -> Lamp {
-    let mut dice = Dice::new(order.seed, "lamp", 0);
-    let towards = Vec3::new(dice.normal() * 0.22, dice.normal() * 0.22, 1.0).normalize();
-    let warm = dice.between(-0.06, 0.10);
-    let tint = [1.0 + warm, 1.0, 1.0 - warm];
-    let level = dice.between(order.difficulty.of(0.9, 0.7, 0.35), order.difficulty.of(1.1, 1.15, 0.9));
-    let direct = dice.between(0.45, 0.75);
-    Lamp {
-        towards,
-        key: tint.map(|c| c * level * direct),
-        ambient: tint.map(|c| c * level * (1.05 - direct)),
-    }
-}
-
-/// The light's name, for break-downs: how bright and how warm.
-pub(crate) fn light_name(order: &Order) -> String {
-    let lamp = lamp(order);
-    let level = lamp.key[1] + lamp.ambient[1];
-    let brightness = if level < 0.75 {
-        "dim"
-    } else if level < 1.0 {
-        "even"
-    } else {
-        "bright"
-    };
-    let warmth = if lamp.key[0] > lamp.key[2] * 1.06 { "warm" } else { "cool" };
-    format!("{brightness}-{warmth}")
-}
-
-fn torso(stand: Vec2) -> Mesh {
-    let mut mesh = Mesh::default();
-    let at = |z: f32| stand.extend(z);
-    mesh.tube(&[(at(-0.75), 0.10), (at(-0.1), 0.165), (at(0.35), 0.185), (at(0.52), 0.08)], 12);
-    mesh
-}
-
-fn skin(colour: Rgb, seed: u32) -> Texture {
-    let mut canvas = crate::texture::Canvas::new(64, 64, colour);
-    canvas.tint(|u, v, c| c * (0.9 + 0.2 * crate::texture::noise(seed, u * 12.0, v * 12.0, 12)));
-    Texture::new(canvas)
-}
-
-fn cloth(colour: Rgb, seed: u32) -> Texture {
-    let mut canvas = crate::texture::Canvas::new(64, 64, colour);
-    canvas.tint(|u, v, c| {
-        let fold = crate::texture::noise(seed, u * 4.0, v * 6.0, 12);
-        let weave = crate::texture::noise(seed ^ 3, u * 32.0, v * 32.0, 32);
-        c * (0.72 + 0.36 * fold + 0.12 * weave)
-    });
-    Texture::new(canvas)
 }

@@ -1,6 +1,7 @@
 //! What really happened, read off the world: changes and episodes as the metric defines them.
 
-use crate::director::{Act, Note};
+use crate::act::Act;
+use crate::director::Note;
 use crate::world::{Kind, Motion, Thing, World, in_zone};
 
 /// It must rest, or stay away, this long to count, seconds.

@@ -2,7 +2,8 @@
 
 use glam::Vec3;
 
-use super::{Act, Director, Resting, SPEED};
+use super::{Director, Resting, SPEED};
+use crate::act::Act;
 use crate::form::Shape;
 use crate::order::Style;
 use crate::pile::{Block, DEPTH, LENGTH, Pose, WIDTH};
