@@ -37,7 +37,7 @@ enum Plan {
     /// From the recordings; and into a file, where one is asked for.
     Detect(Studio, Option<Recorder>),
     /// From a file.
-    Read(Recorded),
+    Read(Box<Recorded>),
 }
 
 pub(crate) fn replay(args: &ReplayArgs) -> Ended {
@@ -103,7 +103,7 @@ fn plan(args: &ReplayArgs, bundle: &Bundle) -> Result<(Plan, Digest), Failure> {
     if let Some(inputs) = args.inputs.as_deref().map(Recorded::open).transpose()?.flatten() {
         let input = Input::read(args, bundle)?;
         inputs.expect(&input)?;
-        return Ok((Plan::Read(inputs), input.digest_with_rules(args)?));
+        return Ok((Plan::Read(Box::new(inputs)), input.digest_with_rules(args)?));
     }
     // First, because it tells better what is wrong with a recording.
     let studio = Studio::open(args, bundle)?;

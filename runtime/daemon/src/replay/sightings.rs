@@ -64,7 +64,7 @@ pub(super) enum Sightings {
     Detected(Detected),
     /// From a file.
     Recorded {
-        inputs: Recorded,
+        inputs: Box<Recorded>,
         /// The moment that is zero on the recordings' time line, where the replay is paced.
         paced_from: Option<Instant>,
     },
