@@ -63,6 +63,8 @@ pub(crate) struct Buffer {
     pub(crate) pixels: Vec<Pixel>,
     /// What has been drawn on: columns, then rows, from and to.
     drawn: [usize; 4],
+    /// Of the last body: the area of its sides that face us, where their middles are in the picture.
+    inside: f32,
     /// Reused for every body.
     corners: Vec<Corner>,
 }
@@ -99,8 +101,14 @@ impl Buffer {
             height,
             pixels: vec![Pixel::default(); width * height],
             drawn: [width, 0, height, 0],
+            inside: 0.0,
             corners: Vec::new(),
         }
+    }
+
+    /// How much larger the last body would be if the picture had no edge, 1 or more.
+    pub(crate) fn beyond(&self, area: f32) -> f32 {
+        if self.inside > 0.0 { (area / self.inside).max(1.0) } else { 1.0 }
     }
 
     /// Forgets what has been drawn.
@@ -138,6 +146,7 @@ impl Buffer {
             Corner { at, seen, uv: v.uv, ambient: ambient * 255.0, key: key * 255.0 }
         }));
         let mut area = 0.0;
+        self.inside = 0.0;
         for [a, b, c] in &mesh.triangles {
             let three = [*a, *b, *c].map(|i| corners[usize::from(i)]);
             let behind = three.iter().filter(|c| c.at.z <= NEAR).count();
@@ -189,6 +198,11 @@ impl Buffer {
             return 0.0;
         }
         let area = twice * 0.5;
+        let middle = (a.seen + b.seen + c.seen) / 3.0;
+        let within = |v: f32, n: usize| (0.0..n as f32).contains(&v);
+        if within(middle.x, self.width) && within(middle.y, self.height) {
+            self.inside += area;
+        }
         let low = a.seen.min(b.seen).min(c.seen);
         let high = a.seen.max(b.seen).max(c.seen);
         let bound = |v: f32, n: usize| (v.clamp(0.0, n as f32)) as usize;

@@ -398,20 +398,25 @@ impl<'a> Studio<'a> {
             let grasp = self.world.grasp(hand, t);
             bodies(&grasp, &grasp.joints(), &self.world.arms, &mut self.hand_meshes);
             let owner = HAND + hand as u16;
-            for (mesh, (texture, owner)) in
+            let mut beyond = 1.0;
+            for (mesh, (texture, whose)) in
                 self.hand_meshes.iter().zip(self.skins.iter().zip([owner, PEOPLE, PEOPLE]))
             {
-                let surface = Surface { texture, gloss: 12, owner, two_sided: false };
-                self.moving.draw(&self.camera, mesh, &Placement::HOME, surface, &self.lamp);
+                let surface = Surface { texture, gloss: 12, owner: whose, two_sided: false };
+                let area = self.moving.draw(&self.camera, mesh, &Placement::HOME, surface, &self.lamp);
+                if whose == owner {
+                    beyond = self.moving.beyond(area);
+                }
             }
-            // A hand's fingers hide each other: what it would cover is what it covers alone.
+            // A hand's fingers hide each other: what it would cover is what it covers alone, and as much more as
+            // lies beyond the picture's edge.
             let (rows, columns) = self.moving.drawn();
             let own = rows.flat_map(|y| {
                 self.moving.pixels[y * self.order.width..][columns.clone()]
                     .iter()
                     .filter(|p| p.owner == owner)
             });
-            self.moving_areas[usize::from(owner)] = own.count() as f32;
+            self.moving_areas[usize::from(owner)] = own.count() as f32 * beyond;
         }
         for disturbance in &self.world.disturbances {
             if let Disturbance::PasserBy { from, to, side, shirt } = *disturbance

@@ -155,6 +155,29 @@ fn a_zone_covers_the_things_that_rest_in_it() {
 }
 
 #[test]
+fn what_reaches_beyond_the_picture_is_not_wholly_visible() {
+    let catalogue = Catalogue::own();
+    let order = Order { width: 320, height: 180, ..order(3, Difficulty::Normal) };
+    let simulation = Simulation::new(order, &catalogue);
+    let (mut cut, mut whole) = (0, 0);
+    for camera in 0..2 {
+        let mut studio = simulation.studio(&catalogue, camera);
+        for frame in (0..600).step_by(6) {
+            let (_, seen) = studio.shoot(frame);
+            for seen in seen.iter().filter(|s| matches!(s.who, Who::Hand(_))) {
+                assert!((0.0..=1.0).contains(&seen.visibility));
+                // Cut off by the upper edge: a hand's upper end is its wrist.
+                if seen.bbox[1] == 0 && seen.bbox[3] < 40 {
+                    cut += 1;
+                    whole += usize::from(seen.visibility > 0.9);
+                }
+            }
+        }
+    }
+    assert!(cut > 10 && whole * 3 < cut, "{whole} of {cut} hands at the edge are said to be whole");
+}
+
+#[test]
 fn a_picture_depends_on_its_number_alone() {
     let catalogue = Catalogue::own();
     let order = Order { width: 320, height: 180, ..order(4, Difficulty::Hard) };
