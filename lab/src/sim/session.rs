@@ -144,7 +144,7 @@ fn shoot(
         });
         boxes.extend_from_slice(line.to_string().as_bytes());
         boxes.push(b'\n');
-        video.push(picture.to_vec(), frame)?;
+        video.push(picture, frame)?;
     }
     video.finish()?;
     Ok(Taken { sha256: hex(&hash.finalize()), boxes })

@@ -16,6 +16,8 @@ pub(super) struct Video {
     file: PathBuf,
     pipeline: gst::Pipeline,
     source: AppSrc,
+    /// Pictures' memory, used again and again: the queue's, one in the encoder's hands and one in ours.
+    pool: gst::BufferPool,
     frame: gst::ClockTime,
 }
 
@@ -65,17 +67,36 @@ impl Video {
                 }
             });
         }
+        let pool = gst::BufferPool::new();
+        let mut about = pool.config();
+        let most = WAITING as u32 + 2;
+        about.set_params(None, (order.width * order.height * 3) as u32, 2, most);
+        pool.set_config(about).and_then(|()| pool.set_active(true)).map_err(|e| failed(e.to_string()))?;
         pipeline.set_state(gst::State::Playing).map_err(|e| failed(e.to_string()))?;
         let frame = gst::ClockTime::SECOND;
-        Ok(Self { file: file.to_owned(), pipeline, source, frame: frame / u64::from(order.fps.max(1)) })
+        Ok(Self { file: file.to_owned(), pipeline, source, pool, frame: frame / u64::from(order.fps.max(1)) })
     }
 
-    /// Adds a picture: RGB, row by row.
-    pub(super) fn push(&mut self, picture: Vec<u8>, number: u32) -> Result<(), Error> {
-        let mut buffer = gst::Buffer::from_mut_slice(picture);
+    /// Adds a picture: RGB, row by row. Waits for memory until the encoder gives some back.
+    pub(super) fn push(&mut self, picture: &[u8], number: u32) -> Result<(), Error> {
+        let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
+        let mut buffer = loop {
+            match self.pool.acquire_buffer(Some(&at_once)) {
+                Ok(buffer) => break buffer,
+                // None is free: unless the graph has failed, one soon is.
+                Err(gst::FlowError::Eos) => match self.failure() {
+                    Some(failure) => return Err(failure),
+                    None => std::thread::sleep(std::time::Duration::from_millis(1)),
+                },
+                Err(flow) => return Err(self.failed(flow.to_string())),
+            }
+        };
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(self.frame * u64::from(number));
             buffer.set_duration(self.frame);
+            buffer
+                .copy_from_slice(0, picture)
+                .map_err(|_| self.failed("a picture of another size".to_owned()))?;
         }
         match self.source.push_buffer(buffer) {
             Ok(_) => Ok(()),
