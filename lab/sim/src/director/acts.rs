@@ -310,7 +310,7 @@ impl Director<'_> {
         let pile = self.pile(Some(thing));
         // Turned about the upright only: a hand does not juggle.
         let new = (0..24).find_map(|_| {
-            let at = self.dice.vec2(0.12) * 1.0;
+            let at = self.dice.vec2(0.12);
             pile.settled(&block, Pose { at, ..pose }).filter(|p| p.at.distance(pose.at) > 0.08)
         })?;
         let (hold, grip, _, at) = self.grasp(hand, &resting, from);
@@ -330,13 +330,18 @@ impl Director<'_> {
         let at = self.go(hand, at, a, b, held, false);
         let at = self.go(hand, at, b, to, held, true);
         self.rest(thing, at + 0.04, new);
+        Some(self.let_go(hand, at, to, &hold))
+    }
+
+    /// The hand opens, goes up and leaves; gives the time it is back.
+    fn let_go(&mut self, hand: usize, at: f32, from: Vec3, hold: &Hold) -> f32 {
         let open = (hold.width + 0.035, hold.over);
         let freed = at + 0.14;
-        let key = self.key(hand, freed, to, open.0, open.1, false);
+        let key = self.key(hand, freed, from, open.0, open.1, false);
         self.push(hand, key);
-        let up = Vec3::new(to.x, to.y, (to.z + 0.14).max(0.05));
-        let at = self.go(hand, freed, to, up, open, false);
-        Some(self.leave(hand, at, up, open))
+        let up = Vec3::new(from.x, from.y, (from.z + 0.14).max(0.05));
+        let at = self.go(hand, freed, from, up, open, false);
+        self.leave(hand, at, up, open)
     }
 
     /// Pushed aside where it stands.
@@ -360,13 +365,7 @@ impl Director<'_> {
         );
         let at = self.go(hand, at, grip, to, (hold.width, hold.over), true);
         self.rest(thing, at, new);
-        let open = (hold.width + 0.035, hold.over);
-        let freed = at + 0.14;
-        let key = self.key(hand, freed, to, open.0, open.1, false);
-        self.push(hand, key);
-        let up = Vec3::new(to.x, to.y, (to.z + 0.14).max(0.05));
-        let at = self.go(hand, freed, to, up, open, false);
-        Some(self.leave(hand, at, up, open))
+        Some(self.let_go(hand, at, to, &hold))
     }
 
     /// An empty hand goes in, looks for something, and comes out.
