@@ -227,3 +227,19 @@ fn a_full_disk_leaves_nothing_half_made() {
     assert!(stderr.contains("make room"), "{stderr}");
     assert_eq!(text(&output.stdout), "", "nothing is left");
 }
+
+/// A file may not grow beyond 100 KiB, as on a disk that fills up under way: an error, and no wait without end.
+#[test]
+fn a_video_that_cannot_grow_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let script = "trap '' XFSZ; ulimit -f 200; exec timeout -k 5 120 \"$0\" \"$@\"";
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_cartlab"), "sim", "--seconds", "20", "--out"])
+        .arg(place.path())
+        .output()
+        .unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("the video cannot be written") && stderr.contains("make room"), "{stderr}");
+    assert_eq!(names(place.path()), Vec::<String>::new(), "nothing is left");
+}

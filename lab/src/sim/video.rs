@@ -8,15 +8,16 @@ use gstreamer_app::AppSrc;
 
 use super::Error;
 
-/// Pictures that wait for the encoder; more, and the renderer waits.
-const WAITING: u64 = 4;
+/// Pictures on their way to the encoder, one in its hands and one in ours; when all are under way the renderer waits.
+/// This is the one bound: the source's own queue must not block, for nobody wakes it when the graph has failed.
+const UNDER_WAY: u32 = 6;
 
 /// A video that is being written.
 pub(super) struct Video {
     file: PathBuf,
     pipeline: gst::Pipeline,
     source: AppSrc,
-    /// Pictures' memory, used again and again: the queue's, one in the encoder's hands and one in ours.
+    /// Pictures' memory, used again and again.
     pool: gst::BufferPool,
     frame: gst::ClockTime,
 }
@@ -31,7 +32,7 @@ impl Video {
         };
         let failed = |what: String| Error::Video { file: file.to_owned(), what };
         let graph = format!(
-            "appsrc name=source format=time block=true max-buffers={WAITING} max-bytes=0 \
+            "appsrc name=source format=time block=false max-buffers=0 max-bytes=0 max-time=0 \
              caps=video/x-raw,format=RGB,width={},height={},framerate={}/1 \
              ! videoconvert ! openh264enc name=encoder bitrate={bits} rate-control=bitrate complexity=low gop-size={} \
              multi-thread=1 ! h264parse name=parser ! mp4mux faststart=true ! filesink name=sink",
@@ -69,8 +70,7 @@ impl Video {
         }
         let pool = gst::BufferPool::new();
         let mut about = pool.config();
-        let most = WAITING as u32 + 2;
-        about.set_params(None, (order.width * order.height * 3) as u32, 2, most);
+        about.set_params(None, (order.width * order.height * 3) as u32, 2, UNDER_WAY);
         pool.set_config(about).and_then(|()| pool.set_active(true)).map_err(|e| failed(e.to_string()))?;
         pipeline.set_state(gst::State::Playing).map_err(|e| failed(e.to_string()))?;
         let frame = gst::ClockTime::SECOND;
