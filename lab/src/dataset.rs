@@ -17,13 +17,11 @@ mod draft;
 mod error;
 mod export;
 mod features;
-mod halt;
 mod labels;
 mod leaks;
 mod made;
 mod manifest;
 mod pictures;
-mod progress;
 mod split;
 mod survey;
 mod totals;
@@ -37,7 +35,8 @@ use cartvision_wire::ExitCode;
 use serde::Serialize;
 
 pub(crate) use error::Error;
-use halt::Halt;
+
+use crate::halt::Halt;
 
 const EXAMPLE: &str = "\
 Example:
@@ -86,7 +85,7 @@ impl Outcome {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
-    let halt = Halt::on_signals()?;
+    let halt = Halt::on_signals().map_err(|e| Error::System { reason: e.to_string() })?;
     match &arguments.command {
         Command::Split(arguments) => split::run(arguments, &halt),
         Command::Export(arguments) => export::run(arguments, &halt),

@@ -16,27 +16,19 @@ mod measured;
 mod perfect;
 mod plot;
 mod program;
-mod progress;
 mod replays;
 mod report;
 mod sheets;
 mod table;
 mod terminal;
 
-use std::{
-    fs, io,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{fs, io, path::PathBuf};
 
 use cartvision_engines::{Bundle, BundleError};
 use cartvision_metric::{EventsError, PairingError, TruthError};
 use cartvision_wire::{CameraName, ExitCode, NameError};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::halt::{Halt, Stopped};
 use crate::recording::RecordingError;
 use clip::Clip;
 use gates::Gates;
@@ -241,7 +233,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Error> {
     let out = &arguments.out;
     // What can be told at once is told before hours of work.
     refuse_occupied(out)?;
-    let halt = Halt::on_signals()?;
+    let halt = Halt::on_signals().map_err(Error::System)?;
     let other = arguments.compare.as_deref().map(comparison::read_report).transpose()?;
     let clips = clips(arguments)?;
     let bundle = arguments.bundle.as_deref().map(Bundle::open).transpose()?;
@@ -281,23 +273,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Error> {
     Ok(Done { report, out })
 }
 
-/// Being told to stop. What was begun is cleared away by its owners on the way out.
-#[derive(Clone, Debug, Default)]
-struct Halt(Arc<AtomicBool>);
-
-impl Halt {
-    /// One that a signal sets.
-    fn on_signals() -> Result<Self, Error> {
-        let halt = Self::default();
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, halt.0.clone()).map_err(Error::System)?;
-        }
-        Ok(halt)
-    }
-
-    /// An error once it was told to stop.
-    fn check(&self) -> Result<(), Error> {
-        if self.0.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+impl From<Stopped> for Error {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Interrupted
     }
 }
 

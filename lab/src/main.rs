@@ -14,6 +14,8 @@ mod bundle;
 mod classes;
 mod dataset;
 mod eval;
+mod halt;
+mod progress;
 mod recording;
 mod sim;
 mod watch;

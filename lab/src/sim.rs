@@ -10,7 +10,7 @@ mod session;
 mod video;
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -20,6 +20,7 @@ use cartvision_wire::ExitCode;
 use serde_json::json;
 
 use crate::bundle::Size;
+use crate::progress::Progress;
 use crate::recording::RecordingError;
 
 const EXAMPLE: &str = "\
@@ -209,6 +210,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Made, Error> {
         nulls: 0,
         seconds: 0.0,
     };
+    let progress = Progress::new("session", usize::try_from(arguments.count).unwrap_or(usize::MAX));
     for n in 0..arguments.count {
         let number = arguments.seed.saturating_add(n);
         let seed = match arguments.split {
@@ -241,19 +243,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Made, Error> {
         } else {
             made.made += 1;
         }
-        progress(n + 1, arguments.count, began);
+        let each = began.elapsed().as_secs_f64() / (n + 1) as f64;
+        let left = each * (arguments.count - n - 1) as f64;
+        progress.step(&format!("{each:.1} s each, {left:.0} s left"));
     }
     made.seconds = began.elapsed().as_secs_f64();
     Ok(made)
-}
-
-/// Tells a terminal how far it is.
-fn progress(done: u64, of: u64, began: Instant) {
-    let mut out = io::stderr();
-    if out.is_terminal() {
-        let each = began.elapsed().as_secs_f64() / done as f64;
-        let left = each * (of - done) as f64;
-        let end = if done == of { "\n" } else { "" };
-        let _ = write!(out, "\r{done} of {of} sessions, {each:.1} s each, {left:.0} s left \x1b[K{end}");
-    }
 }

@@ -16,15 +16,15 @@ use serde::Serialize;
 use super::{
     Error, Outcome, classes,
     draft::Draft,
-    halt::Halt,
     leaks,
     made::{self, Faults},
     manifest::{Counts, Kind, Manifest},
     pictures::write_jpeg,
-    progress::Progress,
     survey::{Summary, Survey},
     totals::{BySplit, Totals},
 };
+use crate::halt::Halt;
+use crate::progress::Progress;
 use crate::recording::{Fault, Recording, RecordingError, Split};
 use boxes::BoxFigures;
 
@@ -136,10 +136,10 @@ fn of_sessions(
     let mut figures = BoxFigures::new(&classes);
     let mut found = Vec::new();
     let chosen = tiles::spread(survey.sessions.len(), count);
-    let mut progress = Progress::of("session", survey.sessions.len());
+    let progress = Progress::new("session", survey.sessions.len());
     for (index, (directory, summary)) in survey.sessions.iter().enumerate() {
         halt.check()?;
-        progress.next(&summary.name);
+        progress.step(&summary.name);
         let recording = Recording::open(directory)?;
         let views = recording.views()?;
         for seen in views.iter().flatten().flat_map(|view| &view.boxes) {

@@ -8,7 +8,8 @@ use std::{fmt, path::PathBuf};
 use cartvision_wire::ExitCode;
 use serde::Serialize;
 
-use super::{Error, Outcome, classes::Class, classes::Role, halt::Halt, made::Faults};
+use super::{Error, Outcome, classes::Class, classes::Role, made::Faults};
+use crate::halt::Halt;
 use crate::recording::Fault;
 
 const EXAMPLE: &str = "\

@@ -7,6 +7,7 @@ use std::{
 
 use cartvision_wire::ExitCode;
 
+use crate::halt::Stopped;
 use crate::recording::{RecordingError, Split};
 
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,12 @@ pub(crate) enum Error {
     System { reason: String },
     #[error("cannot print the result: {reason}")]
     Output { reason: String },
+}
+
+impl From<Stopped> for Error {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Interrupted
+    }
 }
 
 fn and_more(count: usize) -> String {

@@ -16,14 +16,14 @@ use super::{
     classes::Class,
     coco,
     draft::Draft,
-    halt::Halt,
     labels::Least,
     manifest::{Counts, Kind, Manifest},
     pictures,
-    progress::Progress,
     survey::{Summary, Survey},
     windows, yolo,
 };
+use crate::halt::Halt;
+use crate::progress::Progress;
 use crate::recording::{Recording, RecordingError, Split, View};
 
 const EXAMPLE: &str = "\
@@ -144,10 +144,10 @@ impl Job<'_> {
         &self,
         mut each: impl FnMut(Split, &Recording, &[Vec<View>]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut progress = Progress::of("session", self.survey.sessions.len());
+        let progress = Progress::new("session", self.survey.sessions.len());
         for (directory, Summary { name, split, .. }) in &self.survey.sessions {
             self.halt.check()?;
-            progress.next(name);
+            progress.step(name);
             let split = split.ok_or_else(|| Error::Unsplit { session: name.clone() })?;
             let recording = Recording::open(directory).map_err(Error::UnderWay)?;
             let views = recording.views().map_err(|e| match e {

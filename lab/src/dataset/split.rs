@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Outcome, draft,
-    halt::Halt,
     leaks::{self, Leak},
     survey::{Summary, Survey},
     totals::BySplit,
 };
+use crate::halt::Halt;
 use crate::recording::Split;
 
 const EXAMPLE: &str = "\

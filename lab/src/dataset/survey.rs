@@ -7,7 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, halt::Halt, split::Assignment};
+use super::{Error, split::Assignment};
+use crate::halt::Halt;
 use crate::recording::{Catalogue, Difficulty, Recording, Set, Split};
 
 /// One session in a few numbers. Data sets carry these of their sessions, so that what they hold and that nothing leaks

@@ -17,7 +17,8 @@ use gstreamer_app as app;
 use gstreamer_video::{VideoFrameExt as _, VideoFrameRef, VideoInfo};
 use image::RgbImage;
 
-use super::{Error, halt::Halt};
+use super::Error;
+use crate::halt::Halt;
 
 /// Decoded frames that wait for us.
 const AHEAD: u32 = 4;

@@ -15,7 +15,8 @@ use cartvision_core::{
 };
 use serde_json::json;
 
-use super::{Error, Halt, clip::Clip, report::Source};
+use super::{Error, clip::Clip, report::Source};
+use crate::halt::Halt;
 use crate::recording::{Catalogue, Recording, Seen, Thing, View};
 
 /// A detector of any kind sees nothing of what shows less than this share of itself.

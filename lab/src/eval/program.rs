@@ -2,11 +2,10 @@
 
 use std::{
     env, fs,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest as _, Sha256};
+use cartvision_engines::bundle::Digest;
 
 use super::Error;
 
@@ -21,20 +20,8 @@ pub(super) fn find() -> Result<PathBuf, Error> {
     candidates.find(|candidate| candidate.is_file()).ok_or(Error::NoProgram)
 }
 
-/// The SHA-256 of a file, in hexadecimal digits.
-pub(super) fn sha256(path: &Path) -> Result<String, Error> {
-    let unreadable = |reason| Error::Unreadable { path: path.to_owned(), reason };
-    let mut file = fs::File::open(path).map_err(unreadable)?;
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer).map_err(unreadable)? {
-            0 => return Ok(hex(&digest.finalize())),
-            n => digest.update(&buffer[..n]),
-        }
-    }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The SHA-256 of a file.
+pub(super) fn sha256(path: &Path) -> Result<Digest, Error> {
+    let file = fs::File::open(path).and_then(Digest::of_reader);
+    file.map_err(|reason| Error::Unreadable { path: path.to_owned(), reason })
 }

@@ -10,13 +10,13 @@ use std::{
     thread,
 };
 
-use cartvision_engines::Bundle;
-use sha2::{Digest as _, Sha256};
+use cartvision_engines::{Bundle, bundle::Digest};
 
 use super::clip::{Clip, Zones};
-use super::progress::Progress;
 use super::report::Source;
-use super::{Arguments, Error, Halt, program};
+use super::{Arguments, Error, program};
+use crate::halt::Halt;
+use crate::progress::Progress;
 
 /// How much of what a failed replay said is shown.
 const SAID_LINES: usize = 20;
@@ -24,7 +24,7 @@ const SAID_LINES: usize = 20;
 /// What all replays have in common.
 pub(super) struct Replays<'a> {
     program: PathBuf,
-    program_sha256: String,
+    program_sha256: Digest,
     bundle: &'a Bundle,
     cache: PathBuf,
     jobs: usize,
@@ -52,7 +52,7 @@ impl<'a> Replays<'a> {
             directory: self.bundle.directory().to_owned(),
             digest: self.bundle.digest().to_string(),
             cartvisiond: self.program.clone(),
-            cartvisiond_sha256: self.program_sha256.clone(),
+            cartvisiond_sha256: self.program_sha256.to_string(),
         }
     }
 
@@ -132,14 +132,13 @@ impl<'a> Replays<'a> {
     }
 
     /// The name of what a bundle saw in a recording: whatever changes what it sees changes the name.
-    fn key(&self, clip: &Clip) -> Result<String, Error> {
-        let mut key = Sha256::new();
-        key.update(self.bundle.digest().to_string());
+    fn key(&self, clip: &Clip) -> Result<Digest, Error> {
+        let mut key = self.bundle.digest().to_string();
         for (name, file) in &clip.cameras {
             // Names hold no line end, digests are of one length: no two lists give the same text.
-            key.update(format!("\n{name}\n{}", program::sha256(file)?));
+            key += &format!("\n{name}\n{}", program::sha256(file)?);
         }
-        Ok(program::hex(&key.finalize()))
+        Ok(Digest::of(key.as_bytes()))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::clip::Clip;
 use super::frames::{Film, NoFrames};
-use super::progress::Progress;
+use crate::progress::Progress;
 
 /// Pictures of a stretch from each camera.
 const PICTURES: usize = 5;

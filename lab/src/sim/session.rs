@@ -52,13 +52,13 @@ pub(super) fn make(order: &Order, catalogue: &Catalogue, out: &Path, threads: us
             ));
         }
     }
-    fs::rename(&part.path, &directory).map_err(Error::file(&directory))?;
-    part.done();
+    part.publish(&directory)?;
     let frames = u64::from(simulation.frames()) * order.cameras as u64;
     Ok(Done { truth: simulation.truth().clone(), frames, kept: false })
 }
 
-/// A directory that is removed unless it was said to be done.
+/// A directory in the making, removed unless it was published. Unlike a data set's draft it takes the place of one
+/// that a killed run left: a session is made again by its seed.
 struct Part {
     path: PathBuf,
 }
@@ -72,14 +72,14 @@ impl Part {
         Ok(Self { path })
     }
 
-    fn done(self) {
-        std::mem::forget(self);
+    fn publish(self, place: &Path) -> Result<(), Error> {
+        fs::rename(&self.path, place).map_err(Error::file(place))
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Half made: whatever stays is hidden by its name.
+        // Published, nothing is there. Half made, whatever stays is hidden by its name.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
@@ -147,15 +147,12 @@ fn shoot(
         video.push(picture, frame)?;
     }
     video.finish()?;
-    Ok(Taken { sha256: hex(&hash.finalize()), boxes })
+    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Taken { sha256, boxes })
 }
 
 fn file(camera: &Camera) -> String {
     format!("{}.mp4", camera.name)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Seconds, to the millisecond.

@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::sheet::Tile;
+use crate::halt::Halt;
 use crate::{
     dataset::{
         Error,
         classes::{Class, Role},
-        halt::Halt,
         labels::{self, Label, Least},
         made,
         video::Video,

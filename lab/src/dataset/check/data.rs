@@ -5,13 +5,12 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::Value;
 
 use super::Seen;
+use crate::halt::Halt;
 use crate::{
     dataset::{
         Error,
         chat::{self, Answer, Content, Conversation, Part},
-        features,
-        halt::Halt,
-        leaks,
+        features, leaks,
         made::{self, Faults, Pictures},
         manifest::{self, Kind, Manifest},
         windows::{self, HeaderRead, WindowRead},

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Seen;
+use crate::halt::Halt;
+use crate::progress::Progress;
 use crate::{
     dataset::{
-        Error, classes,
-        halt::Halt,
-        leaks,
+        Error, classes, leaks,
         made::Faults,
-        progress::Progress,
         split::Assignment,
         survey::{self, Summary},
         video::Video,
@@ -28,12 +27,12 @@ pub(super) fn check(
     for stranger in set.strangers() {
         faults.of(stranger, "it has no session.json: no session, or one that was not finished".to_owned());
     }
-    let mut progress = Progress::of("session", set.directories().len());
+    let progress = Progress::new("session", set.directories().len());
     let mut seen = Seen { sessions: set.directories().len(), ..Seen::default() };
     let mut first: Option<(PathBuf, Catalogue)> = None;
     let mut summaries: Vec<Summary> = Vec::new();
     for directory in set.directories() {
-        progress.next(&directory.display().to_string());
+        progress.step(&directory.display().to_string());
         let recording = match Recording::read(directory) {
             Ok(recording) => recording,
             Err(e) => {
