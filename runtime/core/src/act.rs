@@ -3,7 +3,7 @@
 use crate::camera::{CameraId, CameraSet};
 use crate::settings::Settings;
 use crate::sighting::ClassId;
-use crate::time::MediaTime;
+use crate::time::{MediaTime, Span};
 use crate::votes::{Candidate, MAX_CANDIDATES, Votes};
 
 /// What happened to an item.
@@ -71,14 +71,44 @@ pub struct Decision {
 /// not taken in and counted ([`crate::Counters::acts_refused`]).
 pub(crate) const MAX_ACTS: usize = 16;
 
+/// How much longer an act waits while another camera objects to it. Then it is dropped: one camera lost sight of
+/// an item that another one still sees.
+const OBJECTION: Span = Span::from_ms(1000);
+
 /// ```text
-///            every live camera has spoken, or waited for long enough
-/// Waiting ─────────────────────────────────────────────────────────► Published ──► forgotten
+///            every live camera has spoken, or waited for long enough and nobody objects
+/// Waiting ─────────────────────────────────────────────────────────────────────────────► Published ──► forgotten
+///    └── a camera still objects after OBJECTION: forgotten
 /// ```
 #[derive(Clone, Copy, Debug)]
 enum Stage {
-    Waiting { until: MediaTime },
-    Published { at: MediaTime },
+    /// `contested`: a camera has objected.
+    Waiting {
+        until: MediaTime,
+        contested: bool,
+    },
+    Published {
+        at: MediaTime,
+    },
+}
+
+impl Stage {
+    /// How far apart two views of one act may be. A camera that objected and then speaks after all has seen the
+    /// end of what another one had lost sight of.
+    fn reach(self, settings: &Settings) -> Span {
+        match self {
+            Self::Waiting { contested: true, .. } => settings.fuse + OBJECTION,
+            _ => settings.fuse,
+        }
+    }
+}
+
+/// An act that waits, as others may object to it.
+pub(crate) struct Claim<'a> {
+    pub(crate) change: Change,
+    pub(crate) moment: MediaTime,
+    pub(crate) votes: &'a Votes,
+    pub(crate) cameras: CameraSet,
 }
 
 #[derive(Clone, Debug)]
@@ -120,16 +150,16 @@ impl Acts {
             .filter(|s| {
                 s.change == act.change
                     && !s.cameras.contains(act.camera)
-                    && s.moment.distance(act.moment) <= settings.fuse
+                    && s.moment.distance(act.moment) <= s.stage.reach(settings)
                     && same_item(&s.votes, &act.votes)
             })
             .min_by_key(|s| s.moment.distance(act.moment));
         if let Some(shared) = nearest {
             shared.cameras.insert(act.camera);
-            if matches!(shared.stage, Stage::Waiting { .. }) {
+            if let Stage::Waiting { contested, .. } = shared.stage {
                 shared.votes.add_shares(&act.votes);
-                if act.p > shared.p {
-                    (shared.p, shared.moment) = (act.p, act.moment);
+                if contested || act.p > shared.p {
+                    (shared.p, shared.moment) = (act.p.max(shared.p), act.moment);
                 }
             }
             return true;
@@ -137,7 +167,7 @@ impl Acts {
         let mut votes = Votes::default();
         votes.add_shares(&act.votes);
         let shared = Shared {
-            stage: Stage::Waiting { until: now + settings.fuse_wait },
+            stage: Stage::Waiting { until: now + settings.fuse_wait, contested: false },
             change: act.change,
             moment: act.moment,
             p: act.p,
@@ -152,15 +182,34 @@ impl Acts {
         self.shared.push(shared).is_ok()
     }
 
-    /// The next act that every one of the `live` cameras has spoken of, or that has waited for long enough;
-    /// any that waits, if `all`.
-    pub(crate) fn ready(&mut self, now: MediaTime, live: CameraSet, all: bool) -> Option<Ready> {
-        let shared = self.shared.iter_mut().find(|s| match s.stage {
-            Stage::Waiting { until } => all || now >= until || s.cameras.covers(live),
-            Stage::Published { .. } => false,
-        })?;
-        shared.stage = Stage::Published { at: now };
-        Some(shared.clone().into_ready())
+    /// The next act that every one of the `live` cameras has spoken of, or that has waited for long enough and to
+    /// which nobody `objects`; any that waits, if `all`. Drops those to which somebody has objected for too long.
+    pub(crate) fn ready(
+        &mut self,
+        now: MediaTime,
+        live: CameraSet,
+        all: bool,
+        objects: impl Fn(&Claim<'_>) -> bool,
+    ) -> Option<Ready> {
+        let mut at = 0;
+        while let Some(s) = self.shared.get_mut(at) {
+            let Stage::Waiting { until, .. } = s.stage else {
+                at += 1;
+                continue;
+            };
+            let spoken = s.cameras.covers(live);
+            if spoken || ((all || now >= until) && !objects(&s.claim())) {
+                s.stage = Stage::Published { at: now };
+                return Some(s.clone().into_ready());
+            }
+            if all || now >= until + OBJECTION {
+                self.shared.remove(at);
+                continue;
+            }
+            s.stage = Stage::Waiting { until, contested: now >= until };
+            at += 1;
+        }
+        None
     }
 
     /// Forgets published acts that no camera's view can belong to any more. A view comes late: of an item that
@@ -174,6 +223,10 @@ impl Acts {
 }
 
 impl Shared {
+    fn claim(&self) -> Claim<'_> {
+        Claim { change: self.change, moment: self.moment, votes: &self.votes, cameras: self.cameras }
+    }
+
     fn into_ready(self) -> Ready {
         Ready {
             change: self.change,
@@ -219,7 +272,7 @@ mod tests {
     /// Moments, cameras and probabilities of what is ready at `ms`.
     fn ready(acts: &mut Acts, ms: u64, live: &[usize], all: bool) -> Vec<(u64, CameraSet, f32)> {
         let now = MediaTime::from_ms(ms);
-        core::iter::from_fn(|| acts.ready(now, cameras(live), all))
+        core::iter::from_fn(|| acts.ready(now, cameras(live), all, |_| false))
             .map(|r| (r.moment.as_ms(), r.cameras, r.p))
             .collect()
     }
@@ -300,7 +353,7 @@ mod tests {
             assert!(take_in(&mut acts, 1000, act(0, 900 + i, 1, 0.9)));
         }
         assert!(!take_in(&mut acts, 1000, act(0, 990, 1, 0.9)));
-        assert!(acts.ready(MediaTime::from_ms(1000), cameras(&[0]), false).is_some());
+        assert!(acts.ready(MediaTime::from_ms(1000), cameras(&[0]), false, |_| false).is_some());
         assert!(take_in(&mut acts, 1000, act(0, 990, 1, 0.9)));
         assert_eq!(ready(&mut acts, 1000, &[0], false).len(), MAX_ACTS);
     }

@@ -4,6 +4,7 @@ use crate::act::Change;
 use crate::evidence::{Evidence, Passage};
 use crate::geometry::{BBox, Point};
 use crate::settings::Settings;
+use crate::sighting::ClassId;
 use crate::time::{MediaTime, Span};
 use crate::tracker::{Hand, Track, TrackId};
 use crate::zone::Zone;
@@ -28,8 +29,8 @@ const UNMOVED: f32 = 0.25;
 const STOCK_MOVES: f32 = 0.5;
 /// Share by which a resting item's place follows its sightings.
 const DRIFT: f32 = 0.05;
-/// A hand on an item that was lost under it puts the question off for this long at most.
-const HELD: Span = Span::from_ms(1500);
+/// A hand in the zone, which may still hold a lifted item that was lost, puts the question off for this long at most.
+const HELD: Span = Span::from_ms(1200);
 
 /// ```text
 ///              still in the zone: stock, or asked "added?"
@@ -125,8 +126,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) zone: &'a Zone,
     /// Hands in this picture and the last ones.
     pub(crate) hands: &'a [Hand],
-    /// Items seen in this picture.
-    pub(crate) items: &'a [(TrackId, BBox)],
+    /// All items, as they stood before this picture's phases.
+    pub(crate) items: &'a [Item],
     /// Whether this camera sees nothing though it should.
     pub(crate) blind: bool,
     /// Whether this camera has ever seen a hand.
@@ -134,6 +135,32 @@ pub(crate) struct Scene<'a> {
     /// What was there before this and has not moved is stock.
     pub(crate) stock_until: MediaTime,
     pub(crate) settings: &'a Settings,
+}
+
+/// What another track's phase depends on of a track.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item {
+    id: TrackId,
+    bbox: BBox,
+    favourite: Option<ClassId>,
+    born: MediaTime,
+    last_seen: MediaTime,
+    lifted: bool,
+    loose: bool,
+}
+
+impl Item {
+    pub(crate) fn of(track: &Track) -> Self {
+        Self {
+            id: track.id,
+            bbox: track.bbox,
+            favourite: track.votes.top().map(|top| top.item),
+            born: track.born,
+            last_seen: track.last_seen,
+            lifted: matches!(track.phase, Phase::Lifted(_)),
+            loose: matches!(track.phase, Phase::Loose(_)),
+        }
+    }
 }
 
 /// A change that the evidence suggests.
@@ -243,9 +270,11 @@ impl Scene<'_> {
         }
         match was.out_since {
             Some(since) => removed(since, Passage::Seen),
+            // It may still be under the hand, or just have been found again.
+            None if unseen < HELD && (self.hand_in_zone() || self.found_again(track)) => {
+                (Phase::Lifted(was), None)
+            }
             None if self.leads_out(track) => removed(track.last_seen, Passage::AtEdge),
-            // It may still be under the hand.
-            None if unseen < HELD && self.held(&track.bbox) => (Phase::Lifted(was), None),
             None => removed(track.last_seen, Passage::Inside),
         }
     }
@@ -271,7 +300,37 @@ impl Scene<'_> {
     }
 
     fn covered(&self, track: &Track, place: &BBox) -> bool {
-        self.held(place) || self.items.iter().any(|(id, b)| *id != track.id && place.covered_by(b) > COVERED)
+        let mut others = self.items.iter().filter(|i| i.id != track.id && i.last_seen == self.at);
+        self.held(place) || others.any(|i| place.covered_by(&i.bbox) > COVERED)
+    }
+
+    fn hand_in_zone(&self) -> bool {
+        self.hands.iter().any(|h| self.zone.contains(h.bbox.centre()))
+    }
+
+    /// Whether a lost item's like turned up in the zone since.
+    fn found_again(&self, lost: &Track) -> bool {
+        let favourite = lost.votes.top().map(|top| top.item);
+        self.items.iter().any(|i| {
+            i.loose
+                && i.favourite == favourite
+                && i.born > lost.last_seen
+                && i.last_seen == self.at
+                && self.zone.contains(i.bbox.centre())
+        })
+    }
+
+    /// The lifted item that was lost, and that `found` continues: the same one, put down elsewhere.
+    pub(crate) fn continues(&self, found: &Track) -> Option<TrackId> {
+        let favourite = found.votes.top().map(|top| top.item);
+        let lost = |i: &&Item| {
+            i.lifted
+                && i.last_seen < self.at
+                && i.last_seen < found.born
+                && i.favourite == favourite
+                && i.id != found.id
+        };
+        self.items.iter().filter(lost).max_by_key(|i| i.last_seen).map(|i| i.id)
     }
 
     /// Whether a lost item was at the picture's border, or on its way out of the zone.

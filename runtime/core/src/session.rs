@@ -1,15 +1,15 @@
 //! The one who decides: takes facts, gives commands.
 
-use crate::act::{Act, Acts, Change, Decision, MAX_ACTS, Outcome, Ready};
+use crate::act::{Act, Acts, Change, Claim, Decision, MAX_ACTS, Outcome, Ready};
 use crate::basket::Basket;
 use crate::camera::{CameraId, CameraSet, MAX_CAMERAS};
 use crate::evidence::{ActProbabilities, Question, QuestionId};
-use crate::geometry::BBox;
-use crate::phase::Scene;
+use crate::phase::{Item, Scene};
 use crate::settings::{Settings, SettingsError};
 use crate::sighting::{ClassId, Detection, MAX_DETECTIONS};
-use crate::time::MediaTime;
-use crate::tracker::{Hand, MAX_HANDS, MAX_TRACKS, TrackId, Tracker};
+use crate::time::{MediaTime, Span};
+use crate::tracker::{Hand, MAX_HANDS, MAX_TRACKS, Track, TrackId, Tracker};
+use crate::votes::Candidate;
 use crate::zone::Zone;
 
 /// The most effects one step gives: every question is asked, and every act that waits is decided and finds the
@@ -22,6 +22,11 @@ pub const MAX_QUESTIONS: usize = 16;
 /// Where at least this many items rest and none is seen, the camera is dark or covered: they do not all vanish at
 /// one moment.
 const BLIND: usize = 3;
+
+/// What was seen this recently is there now.
+const SEEN_NOW: Span = Span::from_ms(400);
+/// What was found this long before an addition is not what was added.
+const ESTABLISHED: Span = Span::from_ms(1000);
 
 /// A fact.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +105,14 @@ struct Eye {
     zone: Zone,
     tracker: Tracker,
     stock_until: Option<MediaTime>,
+}
+
+impl Eye {
+    /// How many of an item this camera counts as in the zone.
+    fn count(&self, item: ClassId, which: impl Fn(&Track) -> bool) -> usize {
+        let is = |t: &&Track| t.is_in() && t.votes.top().is_some_and(|top| top.item == item) && which(t);
+        self.tracker.tracks().iter().filter(is).count()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -215,13 +228,12 @@ impl Session {
         }
         self.live.insert(camera);
         let stock_until = *eye.stock_until.get_or_insert(now + self.settings.stock);
-        let items: heapless::Vec<(TrackId, BBox), MAX_TRACKS> =
-            eye.tracker.tracks().iter().filter(|t| t.last_seen == now).map(|t| (t.id, t.bbox)).collect();
+        let items: heapless::Vec<Item, MAX_TRACKS> = eye.tracker.tracks().iter().map(Item::of).collect();
         let hands: heapless::Vec<Hand, MAX_HANDS> = eye.tracker.hands().iter().copied().collect();
         let resting = eye.tracker.tracks().iter().filter(|t| t.rests()).count();
         let scene = Scene {
             at: now,
-            blind: items.is_empty() && resting >= BLIND,
+            blind: resting >= BLIND && eye.tracker.tracks().iter().all(|t| t.last_seen != now),
             zone: &eye.zone,
             hands: &hands,
             items: &items,
@@ -230,8 +242,15 @@ impl Session {
             settings: &self.settings,
         };
         let mut unasked: heapless::Vec<Act, MAX_TRACKS> = heapless::Vec::new();
+        let mut moved: heapless::Vec<TrackId, MAX_TRACKS> = heapless::Vec::new();
         for track in eye.tracker.tracks_mut() {
             let Some(suggestion) = scene.advance(track) else { continue };
+            if suggestion.change == Change::Added
+                && let Some(lost) = scene.continues(track)
+            {
+                _ = moved.push(lost);
+                continue;
+            }
             let mut act = Act {
                 camera,
                 change: suggestion.change,
@@ -256,6 +275,7 @@ impl Session {
             _ = self.questions.push(OpenQuestion { id: question.id, act });
             push(effects, Effect::Classify(question));
         }
+        eye.tracker.forget(&moved);
         for act in unasked {
             self.take_in(act);
         }
@@ -287,7 +307,10 @@ impl Session {
     }
 
     fn decide_ready(&mut self, all: bool, effects: &mut Effects) {
-        while let Some(ready) = self.acts.ready(self.latest, self.live, all) {
+        loop {
+            let (eyes, live, latest) = (&self.eyes, self.live, self.latest);
+            let objects = |claim: &Claim<'_>| contested(eyes, live, latest, claim);
+            let Some(ready) = self.acts.ready(latest, live, all, objects) else { return };
             self.decide(ready, effects);
         }
     }
@@ -326,6 +349,25 @@ impl Session {
             push(effects, Effect::BasketOverflowed(top.item));
         }
     }
+}
+
+/// Whether as many cameras as claim an act see the contrary: more of the item still in the zone than the claimants
+/// count after a removal; as many there before as they count after an addition. An item that one camera lost sight
+/// of, or found again, is neither out nor new while another one looks at it.
+fn contested(eyes: &[Eye], live: CameraSet, now: MediaTime, claim: &Claim<'_>) -> bool {
+    let Some(Candidate { item, .. }) = claim.votes.top() else { return false };
+    let eye = |camera: CameraId| eyes.get(camera.index());
+    let counted = claim.cameras.iter().filter_map(eye).map(|e| e.count(item, |_| true)).max().unwrap_or(0);
+    let sees_the_contrary = |e: &&Eye| match claim.change {
+        Change::Removed => e.count(item, |t| now.since(t.last_seen) <= SEEN_NOW) > counted,
+        Change::Added => {
+            let before = e.count(item, |t| t.born + ESTABLISHED <= claim.moment);
+            before > 0 && before >= counted
+        }
+    };
+    let silent = live.iter().filter(|c| !claim.cameras.contains(*c));
+    let objectors = silent.filter_map(eye).filter(sees_the_contrary).count();
+    objectors > 0 && objectors >= claim.cameras.iter().count()
 }
 
 /// [`MAX_EFFECTS`] says why there is room.

@@ -69,6 +69,13 @@ impl Add<Span> for MediaTime {
     }
 }
 
+impl Add for Span {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { ns: self.ns.saturating_add(other.ns) }
+    }
+}
+
 impl Sub<Span> for MediaTime {
     type Output = Self;
     fn sub(self, span: Span) -> Self {

@@ -150,6 +150,11 @@ impl Track {
         matches!(self.phase, Phase::Resting(_))
     }
 
+    /// Whether it counts as in the zone.
+    pub(crate) fn is_in(&self) -> bool {
+        !matches!(self.phase, Phase::Loose(_))
+    }
+
     fn is_recent(&self, at: MediaTime) -> bool {
         at.since(self.last_seen) <= RECENT || self.missed <= 1
     }
@@ -347,6 +352,11 @@ impl Tracker {
 
     pub(crate) fn tracks(&self) -> &[Track] {
         &self.tracks
+    }
+
+    /// Follows these no longer.
+    pub(crate) fn forget(&mut self, tracks: &[TrackId]) {
+        self.tracks.retain(|t| !tracks.contains(&t.id));
     }
 
     pub(crate) fn hands(&self) -> &[Hand] {
