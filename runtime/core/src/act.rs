@@ -182,6 +182,23 @@ impl Acts {
         self.shared.push(shared).is_ok()
     }
 
+    /// Whether another camera told of this act already.
+    pub(crate) fn told_by_another(
+        &self,
+        camera: CameraId,
+        change: Change,
+        moment: MediaTime,
+        votes: &Votes,
+        settings: &Settings,
+    ) -> bool {
+        self.shared.iter().any(|s| {
+            s.change == change
+                && !s.cameras.contains(camera)
+                && s.moment.distance(moment) <= s.stage.reach(settings)
+                && same_item(&s.votes, votes)
+        })
+    }
+
     /// The next act that every one of the `live` cameras has spoken of, or that has waited for long enough and to
     /// which nobody `objects`; any that waits, if `all`. Drops those to which somebody has objected for too long.
     pub(crate) fn ready(

@@ -2,6 +2,9 @@
 
 use crate::act::Change;
 use crate::camera::CameraId;
+use crate::features::Context;
+use crate::sighting::ClassId;
+use crate::time::MediaTime;
 use crate::tracker::TrackId;
 
 /// How the item passed between "in the zone" and "not in the zone".
@@ -48,8 +51,14 @@ pub struct Question {
     pub track: TrackId,
     /// What the change would be.
     pub change: Change,
+    /// When it would have ended.
+    pub moment: MediaTime,
+    /// Of what: the track's most likely item.
+    pub item: Option<ClassId>,
     /// What speaks for it.
     pub evidence: Evidence,
+    /// What the whole cart knows besides.
+    pub context: Context,
 }
 
 /// The answer: what the track did. The three sum to 1.

@@ -18,6 +18,7 @@ mod assignment;
 pub mod basket;
 pub mod camera;
 pub mod evidence;
+pub mod features;
 pub mod geometry;
 mod kalman;
 mod phase;

@@ -2,6 +2,7 @@
 
 use crate::act::Change;
 use crate::evidence::{Evidence, Passage};
+use crate::features::Look;
 use crate::geometry::{BBox, Point};
 use crate::settings::Settings;
 use crate::sighting::ClassId;
@@ -304,6 +305,26 @@ impl Scene<'_> {
         self.held(place) || others.any(|i| place.covered_by(&i.bbox) > COVERED)
     }
 
+    /// Keeps what this picture shows of a track for a temporal classifier.
+    pub(crate) fn observe(&self, track: &mut Track, elsewhere: f32) {
+        let seen = track.last_seen == self.at;
+        let most = |boxes: &mut dyn Iterator<Item = BBox>| {
+            boxes.map(|b| track.bbox.covered_by(&b)).fold(0.0, f32::max)
+        };
+        let others = self.items.iter().filter(|i| i.id != track.id && i.last_seen == self.at);
+        let look = Look {
+            at: self.at,
+            bbox: track.bbox,
+            score: seen.then_some(track.last_score),
+            still_since: track.still.since,
+            under_hand: most(&mut self.hands.iter().map(|h| h.bbox)),
+            hand_in_zone: self.hand_in_zone(),
+            covered: most(&mut others.map(|i| i.bbox)),
+            elsewhere,
+        };
+        track.glimpses.push(&look, self.zone);
+    }
+
     fn hand_in_zone(&self) -> bool {
         self.hands.iter().any(|h| self.zone.contains(h.bbox.centre()))
     }
@@ -365,6 +386,6 @@ impl Scene<'_> {
     }
 }
 
-fn at_border(b: &BBox) -> bool {
+pub(crate) fn at_border(b: &BBox) -> bool {
     b.x0 <= BORDER || b.y0 <= BORDER || b.x1 >= 1.0 - BORDER || b.y1 >= 1.0 - BORDER
 }

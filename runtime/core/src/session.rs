@@ -4,12 +4,14 @@ use crate::act::{Act, Acts, Change, Claim, Decision, MAX_ACTS, Outcome, Ready};
 use crate::basket::Basket;
 use crate::camera::{CameraId, CameraSet, MAX_CAMERAS};
 use crate::evidence::{ActProbabilities, Question, QuestionId};
-use crate::phase::{Item, Scene};
+use crate::features::{self, Context, Window};
+use crate::geometry::BBox;
+use crate::phase::{Item, Scene, Suggestion};
 use crate::settings::{Settings, SettingsError};
 use crate::sighting::{ClassId, Detection, MAX_DETECTIONS};
 use crate::time::{MediaTime, Span};
 use crate::tracker::{Hand, MAX_HANDS, MAX_TRACKS, Track, TrackId, Tracker};
-use crate::votes::Candidate;
+use crate::votes::{Candidate, Votes};
 use crate::zone::Zone;
 
 /// The most effects one step gives: every question is asked, and every act that waits is decided and finds the
@@ -115,6 +117,40 @@ impl Eye {
     }
 }
 
+/// A change that the evidence suggests, and of what.
+struct Suggested {
+    track: TrackId,
+    votes: Votes,
+    unseen: Span,
+    suggestion: Suggestion,
+}
+
+/// In how many other cameras an item is seen in the zone, out of how many.
+#[derive(Default)]
+struct Elsewhere {
+    cameras: usize,
+    items: heapless::Vec<(ClassId, u8), MAX_TRACKS>,
+}
+
+impl Elsewhere {
+    fn add(&mut self, items: &[ClassId]) {
+        self.cameras += 1;
+        for item in items {
+            match self.items.iter_mut().find(|(i, _)| i == item) {
+                Some((_, cameras)) => *cameras += 1,
+                // Full: of more different items than one camera follows, the rest counts as not seen elsewhere.
+                None => _ = self.items.push((*item, 1)),
+            }
+        }
+    }
+
+    /// Share of the other cameras that see it.
+    fn of(&self, item: ClassId) -> f32 {
+        let cameras = self.items.iter().find(|(i, _)| *i == item).map_or(0, |(_, cameras)| *cameras);
+        f32::from(cameras) / self.cameras.max(1) as f32
+    }
+}
+
 #[derive(Clone, Debug)]
 struct OpenQuestion {
     id: QuestionId,
@@ -122,7 +158,7 @@ struct OpenQuestion {
     act: Act,
 }
 
-/// A cart's state of mind. About 300 KiB: keep it boxed.
+/// A cart's state of mind. About 800 KiB: keep it boxed.
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
@@ -217,7 +253,7 @@ impl Session {
     }
 
     fn see(&mut self, now: MediaTime, camera: CameraId, seen: &[Detection], effects: &mut Effects) {
-        let unsure = self.unsure();
+        let elsewhere = self.elsewhere(now, camera);
         let Some(eye) = self.eyes.get_mut(camera.index()) else { return };
         let sound: heapless::Vec<Detection, MAX_DETECTIONS> =
             seen.iter().filter(|d| d.is_sound()).take(MAX_DETECTIONS).copied().collect();
@@ -241,44 +277,121 @@ impl Session {
             stock_until,
             settings: &self.settings,
         };
-        let mut unasked: heapless::Vec<Act, MAX_TRACKS> = heapless::Vec::new();
         let mut moved: heapless::Vec<TrackId, MAX_TRACKS> = heapless::Vec::new();
+        let mut suggested: heapless::Vec<Suggested, MAX_TRACKS> = heapless::Vec::new();
         for track in eye.tracker.tracks_mut() {
+            let favourite = track.votes.top();
+            scene.observe(track, favourite.map_or(0.0, |top| elsewhere.of(top.item)));
             let Some(suggestion) = scene.advance(track) else { continue };
-            if suggestion.change == Change::Added
-                && let Some(lost) = scene.continues(track)
-            {
-                _ = moved.push(lost);
-                continue;
+            let lost = if suggestion.change == Change::Added { scene.continues(track) } else { None };
+            match lost {
+                Some(lost) => _ = moved.push(lost),
+                None => {
+                    let unseen = now.since(track.last_seen);
+                    _ = suggested.push(Suggested {
+                        track: track.id,
+                        votes: track.votes.clone(),
+                        unseen,
+                        suggestion,
+                    });
+                }
             }
-            let mut act = Act {
-                camera,
-                change: suggestion.change,
-                moment: suggestion.moment,
-                p: 0.0,
-                votes: track.votes.clone(),
-            };
-            if self.questions.is_full() {
-                self.counters.questions_refused += 1;
-                act.p = unsure;
-                _ = unasked.push(act);
-                continue;
-            }
-            let question = Question {
-                id: QuestionId(self.next_question),
-                camera,
-                track: track.id,
-                change: suggestion.change,
-                evidence: suggestion.evidence,
-            };
-            self.next_question = self.next_question.wrapping_add(1);
-            _ = self.questions.push(OpenQuestion { id: question.id, act });
-            push(effects, Effect::Classify(question));
         }
         eye.tracker.forget(&moved);
-        for act in unasked {
-            self.take_in(act);
+        for suggested in suggested {
+            self.ask(camera, suggested, effects);
         }
+    }
+
+    fn ask(&mut self, camera: CameraId, suggested: Suggested, effects: &mut Effects) {
+        let Suggested { track, votes, unseen, suggestion } = suggested;
+        let Suggestion { change, moment, evidence } = suggestion;
+        let context = self.context(camera, change, moment, &votes, unseen);
+        let mut act = Act { camera, change, moment, p: 0.0, votes };
+        if self.questions.is_full() {
+            self.counters.questions_refused += 1;
+            act.p = self.unsure();
+            self.take_in(act);
+            return;
+        }
+        let question = Question {
+            id: QuestionId(self.next_question),
+            camera,
+            track,
+            change,
+            moment,
+            item: act.votes.top().map(|top| top.item),
+            evidence,
+            context,
+        };
+        self.next_question = self.next_question.wrapping_add(1);
+        _ = self.questions.push(OpenQuestion { id: question.id, act });
+        push(effects, Effect::Classify(question));
+    }
+
+    /// What the whole cart knows about a suggestion.
+    fn context(
+        &self,
+        camera: CameraId,
+        change: Change,
+        moment: MediaTime,
+        votes: &Votes,
+        unseen: Span,
+    ) -> Context {
+        let Some(top) = votes.top() else { return Context::default() };
+        let others = || self.live.iter().filter(|c| *c != camera).filter_map(|c| self.eyes.get(c.index()));
+        let most = |which: &dyn Fn(&Track) -> bool| others().map(|e| e.count(top.item, which)).max();
+        Context {
+            favourite: top.p,
+            unseen,
+            own: self.eyes.get(camera.index()).map_or(0, |e| e.count(top.item, |_| true)),
+            elsewhere_now: most(&|t| self.latest.since(t.last_seen) <= SEEN_NOW),
+            elsewhere_before: most(&|t| t.born + ESTABLISHED <= moment),
+            others: others().count(),
+            agrees: self.acts.told_by_another(camera, change, moment, votes, &self.settings),
+            basket: self.basket.count(top.item),
+        }
+    }
+
+    /// What the other cameras see in the zone.
+    fn elsewhere(&self, now: MediaTime, camera: CameraId) -> Elsewhere {
+        let mut elsewhere = Elsewhere::default();
+        for eye in self.live.iter().filter(|c| *c != camera).filter_map(|c| self.eyes.get(c.index())) {
+            let mut here: heapless::Vec<ClassId, MAX_TRACKS> = heapless::Vec::new();
+            for track in eye.tracker.tracks() {
+                let now_in = track.is_in() && now.since(track.last_seen) <= SEEN_NOW;
+                if let Some(top) = track.votes.top()
+                    && now_in
+                    && !here.contains(&top.item)
+                {
+                    _ = here.push(top.item);
+                }
+            }
+            elsewhere.add(&here);
+        }
+        elsewhere
+    }
+
+    /// The rows of a track for a temporal classifier; zeros where it is not followed any more. To be asked when its
+    /// question comes, before the next step.
+    pub fn window(&self, camera: CameraId, track: TrackId, out: &mut Window) {
+        match self.track(camera, track) {
+            Some(track) => track.glimpses.window(out),
+            None => *out = [[0.0; features::ROW]; features::WINDOW],
+        }
+    }
+
+    /// When and where a track was seen lately, oldest first: what tells which thing a question was about.
+    pub fn sightings(
+        &self,
+        camera: CameraId,
+        track: TrackId,
+    ) -> impl Iterator<Item = (MediaTime, BBox)> + '_ {
+        self.track(camera, track).into_iter().flat_map(|t| t.glimpses.sightings())
+    }
+
+    fn track(&self, camera: CameraId, track: TrackId) -> Option<&Track> {
+        self.eyes.get(camera.index())?.tracker.tracks().iter().find(|t| t.id == track)
     }
 
     fn answered(&mut self, id: QuestionId, answer: ActProbabilities) {

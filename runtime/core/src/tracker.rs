@@ -5,6 +5,7 @@
 //! nobody sees them, however long they are covered.
 
 use crate::assignment::{Costs, assign};
+use crate::features::History;
 use crate::geometry::{BBox, Point};
 use crate::kalman::Motion;
 use crate::phase::Phase;
@@ -83,7 +84,10 @@ pub(crate) struct Track {
     known: u32,
     /// Pictures since the last sighting.
     missed: u32,
+    /// The last detection's.
+    pub(crate) last_score: f32,
     pub(crate) votes: Votes,
+    pub(crate) glimpses: History,
     pub(crate) phase: Phase,
 }
 
@@ -101,7 +105,9 @@ impl Track {
             history: 1,
             known: 1,
             missed: 0,
+            last_score: d.score,
             votes: Votes::default(),
+            glimpses: History::default(),
             phase: Phase::loose(d.bbox, false),
         }
     }
@@ -110,6 +116,7 @@ impl Track {
         self.motion.update(&d.bbox);
         self.bbox = d.bbox;
         self.last_seen = at;
+        self.last_score = d.score;
         // A long gap is a cover, not a flicker: it does not make the item less solid than a short one.
         let gap = self.missed.clamp(1, LONGEST_GAP);
         self.history = (self.history << gap) | 1;
