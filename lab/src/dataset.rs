@@ -16,7 +16,6 @@ mod coco;
 mod draft;
 mod error;
 mod export;
-mod features;
 mod labels;
 mod leaks;
 mod made;

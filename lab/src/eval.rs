@@ -249,7 +249,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Error> {
         .map_err(unwritable)?;
 
     let events = draft.path().join("events");
-    fs::create_dir(&events).map_err(unwritable)?;
+    let questions = draft.path().join("questions");
+    for place in [&events, &questions] {
+        fs::create_dir(place).map_err(unwritable)?;
+    }
     let made_by = match (&bundle, &arguments.events) {
         (Some(bundle), _) => {
             let replays = replays::Replays::prepare(arguments, bundle, &halt)?;
@@ -257,7 +260,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Error> {
             replays.source()
         }
         (None, Some(path)) => measured::gather(path, &clips, &events)?,
-        (None, None) => perfect::run(&clips, &events, &halt)?,
+        (None, None) => perfect::run(&clips, &events, &questions, &halt)?,
     };
     let sessions = measured::sessions(&clips, &events)?;
     halt.check()?;

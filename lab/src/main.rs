@@ -16,6 +16,7 @@ mod dataset;
 mod eval;
 mod halt;
 mod progress;
+mod questions;
 mod recording;
 mod sim;
 mod watch;

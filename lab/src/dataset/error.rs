@@ -8,7 +8,7 @@ use std::{
 use cartvision_wire::ExitCode;
 
 use crate::halt::Stopped;
-use crate::recording::{RecordingError, Split};
+use crate::recording::{Fault, RecordingError, Split};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -40,8 +40,8 @@ pub(crate) enum Error {
     Unlike { what: String },
     #[error("{option} is not for --format {format}")]
     Option { option: &'static str, format: &'static str },
-    #[error("--last {last} is not between --stride {stride} and --window {window}")]
-    Window { window: usize, stride: usize, last: usize },
+    #[error("{0}")]
+    Questions(Fault),
     #[error("the sessions hold nothing for --format {format}")]
     Nothing { format: &'static str },
     #[error("{}: {what}", directory.display())]
@@ -87,7 +87,7 @@ impl Error {
             | Self::Splits { .. }
             | Self::Unlike { .. }
             | Self::Option { .. }
-            | Self::Window { .. }
+            | Self::Questions(_)
             | Self::NotMade { .. }
             | Self::Unreadable { .. } => ExitCode::Usage,
             Self::UnderWay(_)
@@ -130,8 +130,9 @@ impl Error {
             Self::Option { .. } => {
                 "leave it out, or choose another --format; --help tells which goes with which"
             }
-            Self::Window { .. } => {
-                "let every change end in the last frames of a window: --stride ≤ --last ≤ --window"
+            Self::Questions(_) => {
+                "replay the same sessions with this version's programs (`cartlab eval --sessions … --bundle …`) and give \
+                 the report's questions/ with --questions"
             }
             Self::Nothing { .. } => "give sessions with frames, tracks and episodes, or leave --limit out",
             Self::NotMade { .. } => "give a directory that `cartlab dataset export` has made with --data",

@@ -29,13 +29,13 @@ use crate::recording::{Recording, RecordingError, Split, View};
 const EXAMPLE: &str = "\
 Examples:
   cartlab dataset export --sessions sets/a --format yolo --every 5 --size 320x192 --out data/a-yolo
-  cartlab dataset export --sessions sets/a --format windows --split train --out data/a-windows
+  cartlab dataset export --sessions sets/a --format windows --questions reports/a/questions --out data/a-windows
   cartlab dataset export --sessions sets/a --format chat --pictures 8 --out data/a-chat
 
 Classes: the catalogue's items in its order, then `hand`, then `unknown`. The result appears when it is whole; while it is
 made it lies beside its place with `.part` behind its name.";
 
-/// Write a data set that trainers read: pictures with boxes, windows of features, or conversations
+/// Write a data set that trainers read: pictures with boxes, what a temporal classifier is shown, or conversations
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Arguments {
@@ -72,16 +72,9 @@ pub(super) struct Arguments {
     /// Leave out boxes that are narrower or lower, pixels of the kept picture (coco, yolo) [default: 4]
     #[arg(long, value_name = "PIXELS", value_parser = length)]
     least_side: Option<f64>,
-    /// Frames in a window (windows) [default: 32]
-    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    window: Option<u64>,
-    /// Frames from one window of a track to its next (windows) [default: 8]
-    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    stride: Option<u64>,
-    /// A window is labelled with the change that ends in so many last frames of it; no fewer than --stride, or changes
-    /// would fall between windows (windows) [default: as --stride]
-    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    last: Option<u64>,
+    /// What the core asked in each session, as `cartlab eval` keeps it: DIR/SESSION.jsonl (windows)
+    #[arg(long, value_name = "DIR", required_if_eq("format", "windows"))]
+    questions: Option<PathBuf>,
     /// Pictures in a conversation (chat) [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     pictures: Option<u64>,
@@ -178,15 +171,13 @@ impl Arguments {
     fn refuse_strangers(&self) -> Result<(), Error> {
         use Kind::{Chat, Coco, Windows, Yolo};
         let boxes = [Coco, Yolo].as_slice();
-        let table: [(&'static str, bool, &[Kind]); 11] = [
+        let table: [(&'static str, bool, &[Kind]); 9] = [
             ("--every", self.every.is_some(), boxes),
             ("--size", self.size.is_some(), &[Coco, Yolo, Chat]),
             ("--quality", self.quality.is_some(), &[Coco, Yolo, Chat]),
             ("--least-visibility", self.least_visibility.is_some(), boxes),
             ("--least-side", self.least_side.is_some(), boxes),
-            ("--window", self.window.is_some(), &[Windows]),
-            ("--stride", self.stride.is_some(), &[Windows]),
-            ("--last", self.last.is_some(), &[Windows]),
+            ("--questions", self.questions.is_some(), &[Windows]),
             ("--pictures", self.pictures.is_some(), &[Chat]),
             ("--candidates", self.candidates.is_some(), &[Chat]),
             ("--padding", self.padding.is_some(), &[Chat]),
@@ -209,22 +200,6 @@ impl Arguments {
         }
     }
 
-    fn windows(&self) -> Result<windows::Options, Error> {
-        let frames =
-            |given: Option<u64>, default: u64| usize::try_from(given.unwrap_or(default)).unwrap_or(1);
-        let stride = frames(self.stride, 8);
-        let options = windows::Options {
-            window: frames(self.window, 32),
-            stride,
-            last: frames(self.last, stride.try_into().unwrap_or(8)),
-        };
-        if options.last < options.stride || options.window < options.last {
-            let windows::Options { window, stride, last } = options;
-            return Err(Error::Window { window, stride, last });
-        }
-        Ok(options)
-    }
-
     fn chat(&self) -> chat::Options {
         let count = |given: Option<u64>| usize::try_from(given.unwrap_or(8)).unwrap_or(1);
         chat::Options {
@@ -237,7 +212,7 @@ impl Arguments {
     }
 
     /// What counts for the format, for the manifest.
-    fn options(&self) -> Result<BTreeMap<String, Value>, Error> {
+    fn options(&self) -> BTreeMap<String, Value> {
         let size = |size: Option<Size>| size.map_or(Value::Null, |size| size.to_string().into());
         let named: Vec<(&str, Value)> = match self.format {
             Kind::Coco | Kind::Yolo => {
@@ -250,10 +225,8 @@ impl Arguments {
                     ("least-side", least.side.into()),
                 ]
             }
-            Kind::Windows => {
-                let windows::Options { window, stride, last } = self.windows()?;
-                vec![("window", window.into()), ("stride", stride.into()), ("last", last.into())]
-            }
+            // Where the questions lie says nothing; what they are the header of each file says.
+            Kind::Windows => vec![],
             Kind::Chat => {
                 let chat::Options { pictures, candidates, padding_s, size: kept, quality } = self.chat();
                 vec![
@@ -266,7 +239,7 @@ impl Arguments {
             }
         };
         let limit = ("limit", self.limit.map_or(Value::Null, Value::from));
-        Ok(named.into_iter().chain([limit]).map(|(name, value)| (name.to_owned(), value)).collect())
+        named.into_iter().chain([limit]).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
@@ -292,7 +265,7 @@ impl fmt::Display for Made<'_> {
 
 pub(super) fn run(arguments: &Arguments, halt: &Halt) -> Result<Outcome, Error> {
     arguments.refuse_strangers()?;
-    let options = arguments.options()?;
+    let options = arguments.options();
     // Before the set is looked through, so that a place that is taken is told at once.
     let draft = Draft::begin(&arguments.out)?;
     let mut survey = Survey::of(&arguments.sessions, arguments.splits.as_deref(), halt)?;
@@ -303,7 +276,7 @@ pub(super) fn run(arguments: &Arguments, halt: &Halt) -> Result<Outcome, Error> 
     let counts = match arguments.format {
         Kind::Coco => coco::export(&job, &arguments.pictures()),
         Kind::Yolo => yolo::export(&job, &arguments.pictures()),
-        Kind::Windows => windows::export(&job, &arguments.windows()?),
+        Kind::Windows => windows::export(&job, arguments.questions.as_deref().unwrap_or(Path::new(""))),
         Kind::Chat => chat::export(&job, &arguments.chat()),
     }?;
     let made = Made {

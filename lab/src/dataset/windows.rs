@@ -1,50 +1,41 @@
-//! Windows for a temporal classifier: rows of [`features`], and what the track did.
+//! Windows for a temporal classifier: what the core asked about a track, and what the truth says.
 //!
-//! One file of JSON lines for each split. The first line says what the columns are; each other one is a window of
-//! one track of one camera, ending at `frame`. Rows before the track's first sighting are 0. Labelled by truth, from boxes
-//! that are truth as well.
+//! One file of JSON lines for each split. The first line says what the columns are; each other one is a question of one
+//! camera about one track, with the rows that a classifier is shown. The questions come from a replay
+//! (`cartlab eval` keeps them): the project's own tracker over a detector's real output, not over perfect boxes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use cartvision_core::BBox;
+use cartvision_core::{BBox, features};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Error, classes,
-    draft::Output,
-    export::Job,
-    features::{self, Features, Moment, Row},
-    manifest::Counts,
-};
-use crate::recording::{ChangeKind, Recording, Split, Thing, View};
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Options {
-    /// Frames in a window.
-    pub(super) window: usize,
-    /// Frames from one window's end to the next one's.
-    pub(super) stride: usize,
-    /// A change that ends in so many last frames labels the window.
-    pub(super) last: usize,
-}
+use super::{Error, draft::Output, export::Job, manifest::Counts};
+use crate::questions::{self, Asked, Header};
+use crate::recording::{Fault, JsonLines, Recording, Split, Thing, View};
 
 /// The file's name of itself.
 pub(super) const FORMAT: &str = "cartlab-windows";
 
 pub(super) const LABELS: [&str; 3] = ["none", "added", "removed"];
 
+/// With at least this overlap (IoU) a track's box is a thing's box.
+const SAME_THING: f32 = 0.4;
+/// As in the metric: an event's moment may be so much later than the change's end, and be decided so much later.
+const LATE_S: f64 = 1.0;
+const DECIDED_LATE_S: f64 = 2.0;
+/// A moment is an estimate; so much earlier than the movement's start it still means it.
+const EARLY_S: f64 = 0.2;
+
 #[derive(Serialize)]
-struct Header<'a> {
+struct FileHeader<'a> {
     format: &'static str,
     features_version: u32,
-    features: &'a [features::Column],
-    labels: [&'static str; 3],
+    rows: Vec<&'a str>,
+    asked: Vec<&'a str>,
     window: usize,
-    stride: usize,
-    last: usize,
+    labels: [&'static str; 3],
     split: Split,
-    /// Where the boxes come from.
-    source: &'static str,
 }
 
 /// What of a header is looked at when it is read back.
@@ -52,34 +43,23 @@ struct Header<'a> {
 pub(super) struct HeaderRead {
     pub(super) format: String,
     pub(super) features_version: u32,
-    pub(super) features: Vec<ColumnRead>,
-    pub(super) window: usize,
+    pub(super) rows: Vec<String>,
+    pub(super) asked: Vec<String>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct ColumnRead {
-    pub(super) name: String,
-}
-
-#[derive(Serialize)]
-struct Window<'a> {
-    session: &'a str,
-    camera: &'a str,
-    track: u32,
-    class: usize,
-    /// The last frame, and its time in seconds.
-    frame: u64,
-    time: f64,
-    label: &'a str,
-    values: Vec<Vec<f64>>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct WindowRead {
+#[derive(Serialize, Deserialize)]
+pub(super) struct Window {
     pub(super) session: String,
-    pub(super) class: usize,
+    pub(super) camera: String,
+    pub(super) track: u32,
+    /// Seconds on the media time line.
+    pub(super) moment: f64,
+    pub(super) change: String,
     pub(super) label: String,
-    pub(super) values: Vec<Vec<f64>>,
+    /// The change's probability by the analytic classifier.
+    pub(super) analytic: f64,
+    pub(super) window: Vec<Vec<f64>>,
+    pub(super) asked: Vec<f64>,
 }
 
 /// The file of a split, below the data set's directory.
@@ -87,34 +67,28 @@ pub(super) fn document(split: Split) -> String {
     format!("windows/{split}.jsonl")
 }
 
-pub(super) fn export(job: &Job<'_>, options: &Options) -> Result<BTreeMap<Split, Counts>, Error> {
+/// `questions` holds SESSION.jsonl for every session.
+pub(super) fn export(job: &Job<'_>, questions: &Path) -> Result<BTreeMap<Split, Counts>, Error> {
     job.draft.folder("windows")?;
     let mut writers = BTreeMap::new();
     for split in job.splits() {
         let mut file = job.draft.file(&document(split))?;
-        file.json(&Header {
+        file.json(&FileHeader {
             format: FORMAT,
             features_version: features::VERSION,
-            features: &features::COLUMNS,
+            rows: features::ROW_COLUMNS.iter().map(|c| c.name).collect(),
+            asked: features::ASKED_COLUMNS.iter().map(|c| c.name).collect(),
+            window: features::WINDOW,
             labels: LABELS,
-            window: options.window,
-            stride: options.stride,
-            last: options.last,
             split,
-            source: "truth",
         })?;
         file.write(b"\n")?;
         writers.insert(split, Writer { file, left: job.limit, counts: Counts::new() });
     }
     job.sessions(|split, recording, views| {
         let Some(writer) = writers.get_mut(&split) else { return Ok(()) };
-        for (camera, views) in views.iter().enumerate() {
-            for track in tracks(recording, views) {
-                job.halt.check()?;
-                writer.track(job, options, recording, (camera, views), track)?;
-            }
-        }
-        Ok(())
+        let file = questions.join(format!("{}.jsonl", recording.session.name));
+        writer.session(job, recording, views, &file)
     })?;
     let mut counts = BTreeMap::new();
     for (split, writer) in writers {
@@ -124,30 +98,6 @@ pub(super) fn export(job: &Job<'_>, options: &Options) -> Result<BTreeMap<Split,
     Ok(counts)
 }
 
-/// A track of one camera: where it is first and last seen.
-#[derive(Clone, Copy)]
-struct Track {
-    id: u32,
-    thing: Thing,
-    first: usize,
-    last: usize,
-}
-
-fn tracks(recording: &Recording, views: &[View]) -> Vec<Track> {
-    let mut tracks: BTreeMap<u32, Track> = BTreeMap::new();
-    for (frame, view) in views.iter().enumerate() {
-        for seen in view.boxes.iter().filter(|seen| seen.thing != Thing::Hand) {
-            let new = Track { id: seen.track, thing: seen.thing, first: frame, last: frame };
-            tracks.entry(seen.track).or_insert(new).last = frame;
-        }
-    }
-    // In the order of session.json, so that the same set gives the same file.
-    let order = |id: u32| recording.session.instances.iter().position(|instance| instance.track == id);
-    let mut tracks: Vec<_> = tracks.into_values().collect();
-    tracks.sort_by_key(|track| order(track.id));
-    tracks
-}
-
 struct Writer {
     file: Output,
     left: u64,
@@ -155,92 +105,119 @@ struct Writer {
 }
 
 impl Writer {
-    fn count(&mut self, what: &str) {
-        *self.counts.entry(what.to_owned()).or_default() += 1;
-    }
-
-    fn track(
+    fn session(
         &mut self,
         job: &Job<'_>,
-        options: &Options,
         recording: &Recording,
-        (camera, views): (usize, &[View]),
-        track: Track,
+        views: &[Vec<View>],
+        file: &Path,
     ) -> Result<(), Error> {
-        let Options { window, stride, last } = *options;
-        let session = &recording.session;
-        let name = session.cameras[camera].name.as_str();
-        let changes = changes(recording, views, track.id);
-        // As long as a window holds a sighting: what was taken out is to be told after it was last seen.
-        let end = (track.last + window - 1).min(views.len() - 1);
-        let mut features = Features::default();
-        let mut rows: Vec<Row> = Vec::with_capacity(end - track.first + 1);
-        for (frame, view) in views.iter().enumerate().take(end + 1).skip(track.first) {
-            rows.push(row(&mut features, recording, camera, view, track.id));
-            let due = (frame - track.first + 1).is_multiple_of(stride) || frame == end;
-            if !due || self.left == 0 {
-                continue;
+        let mut told = BTreeSet::new();
+        for asked in read(file)? {
+            job.halt.check()?;
+            if self.left == 0 {
+                break;
             }
             self.left -= 1;
-            // Of two changes that end so close together, the later one.
-            let change = changes.iter().rfind(|(at, _)| *at <= frame && *at + last > frame);
-            let label = change.map_or("none", |(_, kind)| kind.name());
-            let missing = window.saturating_sub(rows.len());
-            let zeros = std::iter::repeat_n([0.0; features::COLUMNS.len()], missing);
-            let shown = &rows[rows.len() - (window - missing)..];
-            let values = zeros.chain(shown.iter().copied()).map(|row| row.map(rounded).to_vec()).collect();
-            let line = Window {
-                session: &session.name,
-                camera: name,
-                track: track.id,
-                class: classes::index(track.thing, job.items()),
-                frame: view.frame,
-                time: view.time,
-                label,
-                values,
-            };
-            self.file.json(&line)?;
+            let label = label(recording, views, &asked, &mut told);
+            *self.counts.entry(label.to_owned()).or_default() += 1;
+            self.file.json(&Window {
+                session: recording.session.name.clone(),
+                camera: asked.camera,
+                track: asked.track,
+                moment: asked.moment_ms as f64 / 1e3,
+                change: asked.change.name().to_owned(),
+                label: label.to_owned(),
+                analytic: asked.analytic,
+                window: asked.window,
+                asked: asked.asked,
+            })?;
             self.file.write(b"\n")?;
-            self.count(label);
-        }
-        // A change that this camera saw nothing of: its item came or went behind something.
-        for _ in changes.iter().filter(|(at, _)| *at < track.first || *at > end) {
-            self.count("changes out of sight");
         }
         Ok(())
     }
 }
 
-/// A track's changes by the first frame that shows their end, in that order.
-fn changes(recording: &Recording, views: &[View], track: u32) -> Vec<(usize, ChangeKind)> {
-    // Times are rounded to thousandths.
-    let frame = |end: f64| views.partition_point(|view| view.time < end - 0.000_6).min(views.len() - 1);
-    let of_track = recording.truth.changes.iter().filter(|change| change.track == Some(track));
-    let mut changes: Vec<_> = of_track.map(|change| (frame(change.end), change.kind)).collect();
-    changes.sort_by_key(|(frame, _)| *frame);
-    changes
-}
-
-fn row(features: &mut Features, recording: &Recording, camera: usize, view: &View, track: u32) -> Row {
-    let (width, height) = (recording.session.width as f32, recording.session.height as f32);
-    let bounds = |[x0, y0, x1, y1]: [f32; 4]| BBox {
-        x0: x0 / width,
-        y0: y0 / height,
-        x1: x1 / width,
-        y1: y1 / height,
+/// The questions in a file.
+fn read(file: &Path) -> Result<Vec<Asked>, Error> {
+    let fault = |number, what: String| Error::Questions(Fault::at(file, number, what));
+    let mut lines = JsonLines::<serde_json::Value>::open(PathBuf::from(file))
+        .map_err(|e| Error::Questions(e.into_fault()))?;
+    let header = match lines.next() {
+        Some(line) => serde_json::from_value::<Header>(line.map_err(Error::Questions)?.1)
+            .map_err(|e| fault(1, e.to_string()))?,
+        None => return Err(fault(1, "the file is empty".to_owned())),
     };
-    let hands: Vec<_> =
-        view.boxes.iter().filter(|seen| seen.thing == Thing::Hand).map(|seen| bounds(seen.bounds)).collect();
-    let seen = view.boxes.iter().find(|seen| seen.track == track);
-    features.next(Moment {
-        time_s: view.time,
-        seen: seen.map(|seen| (bounds(seen.bounds), seen.visibility)),
-        hands: &hands,
-        zone: &recording.zones[camera],
-    })
+    let own = Header::own();
+    if header.format != questions::FORMAT || header.features_version != own.features_version || header != own
+    {
+        let what = format!(
+            "it holds {} with features of version {}, not {} of version {}: make it again with this version's programs",
+            header.format, header.features_version, own.format, own.features_version
+        );
+        return Err(fault(1, what));
+    }
+    lines
+        .map(|line| {
+            let (number, line) = line.map_err(Error::Questions)?;
+            serde_json::from_value(line).map_err(|e| fault(number, e.to_string()))
+        })
+        .collect()
 }
 
-/// Four decimals: below a pixel of any picture, and half the file.
-fn rounded(value: f32) -> f64 {
-    (f64::from(value) * 1e4).round() / 1e4
+/// What the truth says to a question. Each camera tells of a change once: a second time it is told of nothing.
+fn label(
+    recording: &Recording,
+    views: &[Vec<View>],
+    asked: &Asked,
+    told: &mut BTreeSet<(usize, usize)>,
+) -> &'static str {
+    let camera = recording.session.cameras.iter().position(|camera| camera.name.as_str() == asked.camera);
+    let Some((camera, track)) = camera.and_then(|c| Some((c, thing(recording, &views[c], asked)?))) else {
+        return LABELS[0];
+    };
+    let (moment, now) = (asked.moment_ms as f64 / 1e3, asked.asked_ms as f64 / 1e3);
+    let meant = recording.truth.changes.iter().enumerate().find(|(number, change)| {
+        change.track == Some(track)
+            && change.kind == asked.change
+            && (change.start - EARLY_S..=change.end + LATE_S).contains(&moment)
+            && now <= change.end + DECIDED_LATE_S
+            && !told.contains(&(camera, *number))
+    });
+    match meant {
+        Some((number, change)) => {
+            told.insert((camera, number));
+            change.kind.name()
+        }
+        None => LABELS[0],
+    }
+}
+
+/// Which thing a track is: the one whose boxes most of its sightings are.
+fn thing(recording: &Recording, views: &[View], asked: &Asked) -> Option<u32> {
+    let (width, height) = (recording.session.width as f32, recording.session.height as f32);
+    let mut votes: BTreeMap<u32, usize> = BTreeMap::new();
+    for [at, x0, y0, x1, y1] in &asked.seen {
+        let time = at / 1e3;
+        let next = views.partition_point(|view| view.time < time);
+        let near = |view: &&View| (view.time - time).abs();
+        let around = &views[next.saturating_sub(1)..(next + 1).min(views.len())];
+        let Some(view) = around.iter().min_by(|a, b| near(a).total_cmp(&near(b))) else { continue };
+        let [x0, y0, x1, y1] = [*x0 as f32, *y0 as f32, *x1 as f32, *y1 as f32];
+        let bounds = BBox { x0: x0 * width, y0: y0 * height, x1: x1 * width, y1: y1 * height };
+        let overlap = |[x0, y0, x1, y1]: [f32; 4]| bounds.iou(&BBox { x0, y0, x1, y1 });
+        let best = view
+            .boxes
+            .iter()
+            .filter(|seen| seen.thing != Thing::Hand)
+            .map(|seen| (overlap(seen.bounds), seen.track))
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        if let Some((overlap, track)) = best
+            && overlap >= SAME_THING
+        {
+            *votes.entry(track).or_default() += 1;
+        }
+    }
+    let (track, most) = votes.into_iter().max_by_key(|(_, count)| *count)?;
+    (most * 2 >= asked.seen.len()).then_some(track)
 }

@@ -17,51 +17,72 @@ use serde_json::json;
 
 use super::{Error, clip::Clip, report::Source};
 use crate::halt::Halt;
+use crate::questions;
 use crate::recording::{Catalogue, Recording, Seen, Thing, View};
 
 /// A detector of any kind sees nothing of what shows less than this share of itself.
 const LEAST_VISIBLE: f32 = 0.1;
 
-/// Decides every clip; the events of each are `events/NAME.jsonl`.
-pub(super) fn run(clips: &[Clip], events: &Path, halt: &Halt) -> Result<Source, Error> {
+/// Decides every clip; the events of each are `events/NAME.jsonl`, and what the core asked is `questions/NAME.jsonl`.
+pub(super) fn run(clips: &[Clip], events: &Path, questions: &Path, halt: &Halt) -> Result<Source, Error> {
     for clip in clips {
         halt.check()?;
         let recording = Recording::open(&clip.place)?;
-        let path: PathBuf = events.join(format!("{}.jsonl", clip.name));
-        let text = decide(&recording, clip.cameras.len())?;
-        fs::write(&path, text).map_err(|reason| Error::Unwritable { path, reason })?;
+        let decided = decide(&recording, clip.cameras.len())?;
+        for (place, text) in [(events, decided.events), (questions, decided.questions)] {
+            let path: PathBuf = place.join(format!("{}.jsonl", clip.name));
+            fs::write(&path, text).map_err(|reason| Error::Unwritable { path, reason })?;
+        }
     }
     Ok(Source::PerfectBoxes)
 }
 
-/// One recording's events, as JSON lines.
-fn decide(recording: &Recording, cameras: usize) -> Result<String, Error> {
+/// Two files of JSON lines.
+#[derive(Default)]
+struct Decided {
+    events: String,
+    questions: String,
+}
+
+/// One recording's events and questions.
+fn decide(recording: &Recording, cameras: usize) -> Result<Decided, Error> {
     let session = Session::new(Settings::default(), recording.zones[..cameras].iter().cloned());
     let mut core = Box::new(session.map_err(|e| Error::System(std::io::Error::other(e.to_string())))?);
     let mut effects = Effects::new();
-    let mut lines = String::new();
+    let mut decided = Decided::default();
+    let header = serde_json::to_string(&questions::Header::own()).map_err(Error::Json)?;
+    _ = writeln!(decided.questions, "{header}");
     let mut views: Vec<View> = recording.views()?.into_iter().take(cameras).flatten().collect();
     views.sort_by(|a, b| a.time.total_cmp(&b.time).then(a.camera.cmp(&b.camera)));
     let mut last = MediaTime::ZERO;
-    let mut step = |core: &mut Session, at: MediaTime, input: Input<'_>, lines: &mut String| {
+    let mut step = |core: &mut Session, at: MediaTime, input: Input<'_>| {
         core.step(at, input, &mut effects);
         let mut answers = vec![];
         for effect in &effects {
             match effect {
-                Effect::Publish(decision) => event(lines, decision, &recording.catalogue),
-                Effect::Classify(question) => answers.push((question.id, analytic::classify(question))),
+                Effect::Publish(decision) => event(&mut decided.events, decision, &recording.catalogue),
+                Effect::Classify(question) => {
+                    let answer = analytic::classify(question);
+                    let camera = &recording.session.cameras[question.camera.index()].name;
+                    let item =
+                        question.item.and_then(|class| recording.catalogue.items().get(usize::from(class.0)));
+                    let named = (camera.as_str(), item.map(|item| item.id.clone()));
+                    questions::write(&mut decided.questions, core, at, question, (&answer, &answer), named)?;
+                    answers.push((question.id, answer));
+                }
                 Effect::BasketOverflowed(_) => {}
             }
         }
-        answers
+        Ok(answers)
     };
-    let mut take = |core: &mut Session, at: MediaTime, input: Input<'_>, lines: &mut String| {
-        let mut open = step(core, at, input, lines);
+    let mut take = |core: &mut Session, at: MediaTime, input: Input<'_>| -> Result<(), Error> {
+        let mut open = step(core, at, input).map_err(Error::Json)?;
         while let Some((question, answer)) = open.pop() {
-            open.extend(step(core, at, Input::Classified { question, answer }, lines));
+            open.extend(step(core, at, Input::Classified { question, answer }).map_err(Error::Json)?);
         }
+        Ok(())
     };
-    take(&mut core, last, Input::SessionStarted, &mut lines);
+    take(&mut core, last, Input::SessionStarted)?;
     let (width, height) = (recording.session.width as f32, recording.session.height as f32);
     for view in &views {
         let Some(camera) = CameraId::new(view.camera) else { continue };
@@ -73,10 +94,10 @@ fn decide(recording: &Recording, cameras: usize) -> Result<String, Error> {
             .map(|seen| detection(seen, width, height, &recording.catalogue))
             .collect();
         detections.sort_unstable_by(|a, b| b.score.total_cmp(&a.score));
-        take(&mut core, last, Input::Detected { camera, detections: &detections }, &mut lines);
+        take(&mut core, last, Input::Detected { camera, detections: &detections })?;
     }
-    take(&mut core, last, Input::SessionEnded, &mut lines);
-    Ok(lines)
+    take(&mut core, last, Input::SessionEnded)?;
+    Ok(decided)
 }
 
 /// Classes are the catalogue's items, then the hand, then what is not in the catalogue.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use cartvision_core::features;
 use serde_json::Value;
 
 use super::Seen;
@@ -10,10 +11,10 @@ use crate::{
     dataset::{
         Error,
         chat::{self, Answer, Content, Conversation, Part},
-        features, leaks,
+        leaks,
         made::{self, Faults, Pictures},
         manifest::{self, Kind, Manifest},
-        windows::{self, HeaderRead, WindowRead},
+        windows::{self, HeaderRead, Window},
     },
     recording::{Fault, JsonLines, Split},
 };
@@ -116,13 +117,10 @@ fn rows(
         Some(Err(fault)) => Err(fault.what),
         None => Err("the file is empty".to_owned()),
     };
-    let header = match header.and_then(sound) {
-        Ok(header) => header,
-        Err(what) => {
-            faults.at(&file, 1, what);
-            return Ok(found);
-        }
-    };
+    if let Err(what) = header.and_then(sound) {
+        faults.at(&file, 1, what);
+        return Ok(found);
+    }
     let own: BTreeMap<_, _> =
         manifest.sessions.iter().map(|session| (session.name.as_str(), session.split)).collect();
     for line in lines {
@@ -138,27 +136,26 @@ fn rows(
             }
         };
         seen.frames += 1;
-        let WindowRead { session, class, label, values } = window;
+        let Window { session, label, window, asked, .. } = window;
         if own.get(session.as_str()) != Some(&Some(split)) {
             faults.at(&file, number, format!("session {session} is none of {split}"));
-        }
-        if class >= manifest.classes.len() {
-            faults.at(&file, number, format!("there is no class {class}, only {}", manifest.classes.len()));
         }
         match windows::LABELS.iter().find(|known| **known == label) {
             Some(known) => *found.entry(known).or_default() += 1,
             None => faults.at(&file, number, format!("{label:?} is no label")),
         }
-        let columns = features::COLUMNS.len();
-        if values.len() != header.window || values.iter().any(|row| row.len() != columns) {
-            faults.at(&file, number, format!("it is not {} rows of {columns} values", header.window));
+        let rows = window.len() == features::WINDOW && window.iter().all(|row| row.len() == features::ROW);
+        if !rows || asked.len() != features::ASKED {
+            let (window, row, asked) = (features::WINDOW, features::ROW, features::ASKED);
+            faults.at(&file, number, format!("it is not {window} rows of {row} values, and {asked} more"));
         }
     }
     Ok(found)
 }
 
-fn sound(header: HeaderRead) -> Result<HeaderRead, String> {
-    let names = header.features.iter().map(|column| column.name.as_str());
+fn sound(header: HeaderRead) -> Result<(), String> {
+    let differ =
+        |names: &[String], columns: &[features::Column]| !names.iter().eq(columns.iter().map(|c| c.name));
     if header.format != windows::FORMAT {
         Err(format!("the format is {:?}, not {:?}", header.format, windows::FORMAT))
     } else if header.features_version != features::VERSION {
@@ -167,10 +164,11 @@ fn sound(header: HeaderRead) -> Result<HeaderRead, String> {
             header.features_version,
             features::VERSION
         ))
-    } else if !names.eq(features::COLUMNS.iter().map(|column| column.name)) {
+    } else if differ(&header.rows, &features::ROW_COLUMNS) || differ(&header.asked, &features::ASKED_COLUMNS)
+    {
         Err("the columns are not those of the features' version".to_owned())
     } else {
-        Ok(header)
+        Ok(())
     }
 }
 
