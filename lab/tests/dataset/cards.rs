@@ -53,7 +53,10 @@ fn of_every_form_of_data_set() {
     let set = place.three();
     for (format, sheet) in [("coco", true), ("yolo", true), ("chat", true), ("windows", false)] {
         let (data, out) = (place.text(format), place.path(&format!("{format}-card")));
-        good(&["export", "--sessions", set.to_str().unwrap(), "--format", format, "--out", &data]);
+        let (_kept, questions) = Place::questions(&["hand-01", "hand-02", "hand-03"]);
+        let more = if format == "windows" { vec!["--questions", &questions] } else { vec![] };
+        let base = ["export", "--sessions", set.to_str().unwrap(), "--format", format, "--out", &data];
+        good(&[&base[..], &more].concat());
         let said = good(&["card", "--data", &data, "--out", out.to_str().unwrap(), "--tiles", "6"]);
         assert_eq!((&said["kind"], &said["totals"]["sessions"]), (&json!(format), &json!(3)));
         assert_eq!(said["counts"], read_json(&Path::new(&data).join("dataset.json"))["counts"]);

@@ -169,9 +169,13 @@ fn the_same_sessions_give_the_same_bytes() {
     let place = Place::new();
     let set = place.set("set", &[sketch(1, Some("train"))]);
     let set = set.to_str().unwrap();
-    for (format, more) in
-        [("coco", &["--every", "10"][..]), ("yolo", &["--every", "10"]), ("windows", &[]), ("chat", &[])]
-    {
+    let (_kept, questions) = Place::questions(&["hand-01"]);
+    for (format, more) in [
+        ("coco", &["--every", "10"][..]),
+        ("yolo", &["--every", "10"]),
+        ("windows", &["--questions", &questions]),
+        ("chat", &[]),
+    ] {
         let outs = ["a", "b"].map(|run| place.text(&format!("{format}-{run}")));
         for out in &outs {
             good(&[&["export", "--sessions", set, "--format", format, "--out", out], more].concat());
@@ -184,83 +188,53 @@ fn the_same_sessions_give_the_same_bytes() {
 #[test]
 fn windows() {
     let place = Place::new();
-    let (said, out) =
-        export(&place, &place.three(), "windows", &["--window", "10", "--stride", "2", "--last", "4"]);
+    let (_kept, questions) = Place::questions(&["hand-01", "hand-02", "hand-03"]);
+    let (said, out) = export(&place, &place.three(), "windows", &["--questions", &questions]);
     let lines = read_lines(&out.join("windows/train.jsonl"));
     let (header, windows) = lines.split_first().unwrap();
-    assert_eq!((&header["format"], &header["window"]), (&json!("cartlab-windows"), &json!(10)));
-    assert_eq!(
-        (&header["features_version"], &header["labels"]),
-        (&json!(1), &json!(["none", "added", "removed"]))
-    );
-    let columns: Vec<_> =
-        header["features"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
-    let column = |name: &str| columns.iter().position(|known| *known == name).unwrap();
-
-    // The can comes to rest in frame 15 and the bread is gone in frame 30, for each camera.
-    let mut labels: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
-    for window in windows {
-        let label = window["label"].as_str().unwrap();
-        labels
-            .entry(label)
-            .or_default()
-            .push((window["track"].as_u64().unwrap(), window["frame"].as_u64().unwrap()));
-        let values = window["values"].as_array().unwrap();
-        assert!(
-            values.len() == 10 && values.iter().all(|row| row.as_array().unwrap().len() == columns.len())
-        );
-    }
-    // First seen in frame 10 and every second one is due: 15 and 17 are the ends that have 15 among their last four.
-    assert_eq!(labels["added"], [(1, 15), (1, 17), (1, 15), (1, 17)]);
-    assert_eq!(labels["removed"], [(2, 31), (2, 33), (2, 31), (2, 33)]);
-    for (label, found) in &labels {
-        assert_eq!(said["splits"]["train"][label], found.len(), "{label}");
-    }
-    assert!(labels["none"].iter().all(|(track, _)| *track != u64::from(HAND)), "hands have no windows");
-
-    // One window by hand: the left camera's can at frame 15, seen six times.
-    let window =
-        windows.iter().find(|w| w["track"] == COLA && w["frame"] == 15 && w["camera"] == "rim-left").unwrap();
-    let value = |row: usize, name: &str| window["values"][row][column(name)].as_f64().unwrap();
-    assert_eq!((window["class"].as_u64(), window["time"].as_f64()), (Some(0), Some(1.5)));
-    let seen: Vec<_> = (0..10).map(|row| value(row, "seen")).collect();
-    assert_eq!(seen, [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
-    assert!(
-        (0..4).all(|row| columns.iter().all(|name| value(row, name) == 0.0)),
-        "nothing before it was seen"
-    );
-    let close = |row: usize, name: &str, expected: f64| {
-        let found = value(row, name);
-        assert!((found - expected).abs() < 2e-4, "{name} in row {row}: {found}, expected {expected}");
-    };
-    for (name, expected) in [
-        ("x", 25.0 / 320.0),
-        ("y", 85.0 / 180.0),
-        ("width", 30.0 / 320.0),
-        ("height", 50.0 / 180.0),
-        ("vx", 0.0),
-        ("score", 0.6),
-        // The hand covers 30x10 of its 30x50.
-        ("under_hand", 0.2),
-        ("in_zone", 0.0),
-    ] {
-        close(4, name, expected);
-    }
-    close(5, "vx", 10.0 / 320.0 / 0.1);
-    close(9, "x", 75.0 / 320.0);
-    close(9, "in_zone", 1.0);
-    close(9, "under_hand", 0.0);
-    close(9, "score", 1.0);
-    close(9, "vy", 0.0);
-
-    // Long after it left, the bread is a gap; the last window is the last that holds a sighting.
-    let mut bread = windows.iter().filter(|w| w["track"] == BREAD && w["camera"] == "rim-left");
-    let last = bread.next_back().unwrap();
-    assert_eq!(last["frame"], 38);
-    let rows = last["values"].as_array().unwrap();
-    let seen: f64 = rows.iter().map(|row| row[column("seen")].as_f64().unwrap()).sum();
-    assert_eq!((seen, rows[9][column("gap_s")].as_f64().unwrap()), (1.0, 0.9));
+    assert_eq!((&header["format"], &header["split"]), (&json!("cartlab-windows"), &json!("train")));
+    assert_eq!(header["labels"], json!(["none", "added", "removed"]));
+    let found: Vec<_> = windows
+        .iter()
+        .map(|w| (w["camera"].as_str().unwrap(), w["moment"].as_f64().unwrap(), w["label"].as_str().unwrap()))
+        .collect();
+    let expected: Vec<_> = ASKED
+        .iter()
+        .map(|(camera, _, _, moment, _, label)| (CAMERAS[*camera], *moment as f64 / 1e3, *label))
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(said["splits"]["train"], json!({"added": 2, "none": 5, "removed": 1}));
     assert_eq!(good(&["check", "--data", out.to_str().unwrap()])["faults"], 0);
+}
+
+#[test]
+fn questions_that_do_not_fit_are_told() {
+    let place = Place::new();
+    let set = place.set("set", &[sketch(1, Some("train"))]);
+    let (kept, questions) = Place::questions(&["hand-01"]);
+    let file = kept.path().join("hand-01.jsonl");
+    let whole = fs::read_to_string(&file).unwrap();
+    for (text, expected) in [
+        (None, "hand-01.jsonl: cannot read it"),
+        (Some(String::new()), "hand-01.jsonl:1: the file is empty"),
+        (Some(whole.replace("\"features_version\":2", "\"features_version\":1")), "features of version 1"),
+        (
+            Some(whole.replace("\"change\":\"added\"", "\"change\":\"moved\"")),
+            "hand-01.jsonl:2: unknown variant",
+        ),
+    ] {
+        match text {
+            Some(text) => fs::write(&file, text).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let base =
+            ["export", "--sessions", set.to_str().unwrap(), "--format", "windows", "--questions", &questions];
+        let ran = cartlab(&[&base[..], &["--out", &place.text("out")]].concat());
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected) && said.contains("next: replay the same sessions"), "{said}");
+        assert_eq!(place.names(), ["set"]);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
+use cartvision_core::features;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -134,6 +135,16 @@ impl Place {
         self.set("set", &[sketch(1, Some("train")), sketch(2, Some("val")), sketch(3, Some("test"))])
     }
 
+    /// What a core might have asked in these sessions, in a place of its own: a directory for `--questions`.
+    pub fn questions(sessions: &[&str]) -> (TempDir, String) {
+        let place = tempdir().unwrap();
+        for session in sessions {
+            fs::write(place.path().join(format!("{session}.jsonl")), asked()).unwrap();
+        }
+        let text = place.path().to_str().unwrap().to_owned();
+        (place, text)
+    }
+
     /// What is in the place, without what the tests have put there.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.0.path())
@@ -155,6 +166,43 @@ pub fn read_json(path: &Path) -> Value {
 
 pub fn read_lines(path: &Path) -> Vec<Value> {
     fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// One question after the other: camera, about which track's boxes, change, moment and when it was asked
+/// (milliseconds), and what the truth says.
+pub const ASKED: [(usize, u32, &str, u64, u64, &str); 8] = [
+    (0, COLA, "added", 1500, 2100, "added"),
+    // Another camera tells of the same change, and the first one once more.
+    (1, COLA, "added", 1600, 2200, "added"),
+    (0, COLA, "added", 1700, 2300, "none"),
+    // Too early, of another thing, of the other kind.
+    (0, BREAD, "removed", 2000, 2400, "none"),
+    (0, BLUE, "removed", 2900, 3400, "none"),
+    (0, BREAD, "added", 2900, 3400, "none"),
+    (0, BREAD, "removed", 2900, 3400, "removed"),
+    // Decided too late.
+    (1, BREAD, "removed", 2900, 5100, "none"),
+];
+
+fn asked() -> String {
+    let names = |columns: &[features::Column]| columns.iter().map(|c| c.name).collect::<Vec<_>>();
+    let header = json!({"format": "cartvision-questions", "features_version": features::VERSION,
+        "rows": names(&features::ROW_COLUMNS), "asked": names(&features::ASKED_COLUMNS), "window": features::WINDOW});
+    let question = |(camera, track, change, moment_ms, asked_ms, _): (usize, u32, &str, u64, u64, &str)| {
+        let boxes = (0..FRAMES).filter(|frame| u64::from(*frame) * 100 <= moment_ms).filter_map(|frame| {
+            let of_track = |(of, bounds, ..): (u32, [u32; 4], f64, bool)| (of == track).then_some(bounds);
+            let [x0, y0, x1, y1] = seen(camera, frame).into_iter().find_map(of_track)?.map(f64::from);
+            let (w, h) = (f64::from(WIDTH), f64::from(HEIGHT));
+            Some(json!([frame * 100, x0 / w, y0 / h, x1 / w, y1 / h]))
+        });
+        let mut boxes: Vec<_> = boxes.collect();
+        boxes.drain(..boxes.len().saturating_sub(10));
+        json!({"camera": CAMERAS[camera], "track": track, "change": change, "moment_ms": moment_ms,
+            "asked_ms": asked_ms, "item": id(track), "analytic": 0.9, "answer": 0.9, "seen": boxes,
+            "window": vec![vec![0.5; features::ROW]; features::WINDOW], "asked": vec![0.25; features::ASKED]})
+    };
+    let lines = ASKED.into_iter().map(question);
+    std::iter::once(header).chain(lines).map(|line| format!("{line}\n")).collect()
 }
 
 /// Writes a session.

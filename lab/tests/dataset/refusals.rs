@@ -92,7 +92,7 @@ fn bad_input_is_refused_with_its_place() {
             2,
             "no session belongs to the split val",
         ),
-        ("an option of another form", |_| {}, &["--stride", "4"], 2, "--stride is not for --format yolo"),
+        ("an option of another form", |_| {}, &["--pictures", "4"], 2, "--pictures is not for --format yolo"),
         ("no size", |_| {}, &["--size", "0x90"], 2, "write it like 320x192"),
         ("nothing to make", |_| {}, &["--limit", "0"], 1, "the sessions hold nothing for --format yolo"),
     ];
@@ -117,22 +117,6 @@ fn bad_input_is_refused_with_its_place() {
 }
 
 #[test]
-fn windows_that_would_miss_changes_are_refused() {
-    let place = Place::new();
-    let set = place.text("set");
-    for (stride, last, window, told) in
-        [("8", "4", "32", true), ("4", "16", "12", true), ("4", "8", "8", false)]
-    {
-        let base = ["export", "--sessions", &set, "--format", "windows", "--out", &place.text("out")];
-        let ran = cartlab(&[&base[..], &["--stride", stride, "--last", last, "--window", window]].concat());
-        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-        // Refused for it before the set is looked for, which is not there.
-        assert_eq!(ran.status.code(), Some(2), "{said}");
-        assert_eq!(said.contains(&format!("--last {last} is not between")), told, "{said}");
-    }
-}
-
-#[test]
 fn a_place_that_is_taken_is_left_as_it_is() {
     let place = Place::new();
     let set = place.three();
@@ -144,7 +128,7 @@ fn a_place_that_is_taken_is_left_as_it_is() {
     for (out, said) in
         [("file", "it is a file"), ("full", "it is not empty"), ("busy", "busy.part: another run is at it")]
     {
-        for command in [&["export", "--format", "windows"][..], &["card"]] {
+        for command in [&["export", "--format", "chat"][..], &["card"]] {
             let ran = cartlab(&[command, &["--sessions", set, "--out", &place.text(out)]].concat());
             let text = String::from_utf8_lossy(&ran.stderr).into_owned();
             assert_eq!(ran.status.code(), Some(2), "{text}");
@@ -156,7 +140,7 @@ fn a_place_that_is_taken_is_left_as_it_is() {
     assert_eq!(place.names(), ["busy.part", "file", "full", "set"]);
     // An empty directory may be used.
     fs::create_dir(place.path("empty")).unwrap();
-    good(&["export", "--format", "windows", "--sessions", set, "--out", &place.text("empty")]);
+    good(&["export", "--format", "chat", "--sessions", set, "--out", &place.text("empty")]);
 }
 
 #[test]
@@ -191,6 +175,10 @@ fn a_full_disk_leaves_nothing_behind() {
         let mut arguments = vec!["dataset", command, "--sessions", set.to_str().unwrap()];
         let out = place.text("out");
         arguments.extend(["--out", &out]);
+        let (_kept, questions) = Place::questions(&["hand-01", "hand-02", "hand-03"]);
+        if format == "windows" {
+            arguments.extend(["--questions", &questions]);
+        }
         if !format.is_empty() {
             arguments.extend(["--format", format]);
         }

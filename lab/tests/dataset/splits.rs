@@ -9,7 +9,7 @@ fn sessions_without_a_split_are_given_one_that_exports_take() {
     let place = Place::new();
     let set = place.set("set", &[1, 2, 3].map(|number| sketch(number, None)));
     let (set, file) = (set.to_str().unwrap(), place.text("splits.json"));
-    let refused = cartlab(&["export", "--sessions", set, "--format", "windows", "--out", &place.text("out")]);
+    let refused = cartlab(&["export", "--sessions", set, "--format", "chat", "--out", &place.text("out")]);
     assert_eq!(refused.status.code(), Some(2));
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(text.contains("hand-01 belongs to no split") && text.contains("cartlab dataset split"), "{text}");
@@ -22,7 +22,7 @@ fn sessions_without_a_split_are_given_one_that_exports_take() {
     }
     good(&["split", "--sessions", set, "--out", &file, "--check"]);
     let out = place.text("out");
-    let made = good(&["export", "--sessions", set, "--splits", &file, "--format", "windows", "--out", &out]);
+    let made = good(&["export", "--sessions", set, "--splits", &file, "--format", "chat", "--out", &out]);
     assert_eq!(made["splits"].as_object().unwrap().len(), 3);
     // A file that is there is not written over.
     let again = cartlab(&["split", "--sessions", set, "--out", &file]);
@@ -51,8 +51,7 @@ fn leaks_name_both_sessions_and_what_they_share() {
         // Nothing is written, nothing is exported, and the check says it too.
         let file = place.text("splits.json");
         assert_eq!(cartlab(&["split", "--sessions", set, "--out", &file]).status.code(), Some(1));
-        let export =
-            cartlab(&["export", "--sessions", set, "--format", "windows", "--out", &place.text("out")]);
+        let export = cartlab(&["export", "--sessions", set, "--format", "chat", "--out", &place.text("out")]);
         assert_eq!(export.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&export.stderr).contains(&sentence), "{name}");
         assert_eq!(place.names(), ["set"]);

@@ -8,7 +8,9 @@ use crate::recorded::*;
 fn data(format: &str) -> (Place, std::path::PathBuf) {
     let place = Place::new();
     let (set, out) = (place.three(), place.path("data"));
-    let pictures: &[&str] = if format == "windows" { &[] } else { &["--size", "160x90"] };
+    let (_kept, questions) = Place::questions(&["hand-01", "hand-02", "hand-03"]);
+    let pictures: &[&str] =
+        if format == "windows" { &["--questions", &questions] } else { &["--size", "160x90"] };
     let base =
         ["export", "--sessions", set.to_str().unwrap(), "--format", format, "--out", out.to_str().unwrap()];
     good(&[&base, pictures].concat());
@@ -155,14 +157,10 @@ fn windows() {
     let cases: &[(&str, Plant, &str)] = &[
         (
             "another version",
-            |d| edit(&d.join(ROWS), "\"features_version\":1", "\"features_version\":2"),
-            "have version 2",
+            |d| edit(&d.join(ROWS), "\"features_version\":2", "\"features_version\":3"),
+            "have version 3",
         ),
-        (
-            "another column",
-            |d| edit(&d.join(ROWS), "\"name\":\"vx\"", "\"name\":\"speed\""),
-            "the columns are not those",
-        ),
+        ("another column", |d| edit(&d.join(ROWS), "\"still_s\"", "\"speed\""), "the columns are not those"),
         (
             "another label",
             |d| edit(&d.join(ROWS), "\"label\":\"added\"", "\"label\":\"moved\""),
@@ -170,17 +168,17 @@ fn windows() {
         ),
         (
             "a row less",
-            |d| edit(&d.join(ROWS), "\"values\":[[", "\"values\":[[0.0],["),
-            "it is not 32 rows of 12 values",
+            |d| edit(&d.join(ROWS), "\"window\":[[", "\"window\":[[0.0],["),
+            "it is not 24 rows of 15 values, and 18 more",
         ),
         (
             "not a number",
-            |d| edit(&d.join(ROWS), "\"values\":[[0.0", "\"values\":[[NaN"),
+            |d| edit(&d.join(ROWS), "\"window\":[[0.5", "\"window\":[[NaN"),
             "train.jsonl:2: expected value",
         ),
         (
             "null",
-            |d| edit(&d.join(ROWS), "\"values\":[[0.0", "\"values\":[[null"),
+            |d| edit(&d.join(ROWS), "\"window\":[[0.5", "\"window\":[[null"),
             "train.jsonl:2: invalid type: null",
         ),
         (
@@ -188,7 +186,6 @@ fn windows() {
             |d| edit(&d.join(ROWS), "\"session\":\"hand-01\"", "\"session\":\"hand-02\""),
             "session hand-02 is none of train",
         ),
-        ("a class too many", |d| edit(&d.join(ROWS), "\"class\":0", "\"class\":7"), "there is no class 7"),
         (
             "a window less",
             |d| {
