@@ -124,7 +124,7 @@ struct Shared {
 }
 
 /// The acts of the last moments, over all cameras.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Acts {
     shared: heapless::Vec<Shared, MAX_ACTS>,
 }
@@ -337,6 +337,35 @@ mod tests {
         assert_eq!(ready(&mut acts, 60_000, &[0, 1], true), []);
         acts.forget(MediaTime::from_ms(1001) + settings.memory, &settings);
         assert!(acts.shared.is_empty());
+    }
+
+    /// As `ready`, while another camera objects.
+    fn contested(acts: &mut Acts, ms: u64, live: &[usize]) -> bool {
+        acts.ready(MediaTime::from_ms(ms), cameras(live), false, |_| true).is_some()
+    }
+
+    #[test]
+    fn an_act_to_which_somebody_objects_waits_and_is_dropped() {
+        let mut acts = Acts::default();
+        take_in(&mut acts, 1000, act(0, 900, 1, 0.9));
+        let until = 1000 + Settings::default().fuse_wait.ns / 1_000_000;
+        assert!(!contested(&mut acts, until, &[0, 1]));
+        assert!(!contested(&mut acts, until + 999, &[0, 1]));
+        assert_eq!(acts.shared.len(), 1);
+        // Nobody objects any more: it is an act after all.
+        assert_eq!(ready(&mut acts.clone(), until + 999, &[0, 1], false), [(900, cameras(&[0]), 0.9)]);
+        assert!(!contested(&mut acts, until + 1000, &[0, 1]));
+        assert!(acts.shared.is_empty());
+    }
+
+    #[test]
+    fn who_objected_and_then_speaks_knows_better_when_it_ended() {
+        let mut acts = Acts::default();
+        take_in(&mut acts, 1000, act(0, 900, 1, 0.9));
+        assert!(!contested(&mut acts, 1500, &[0, 1]));
+        // Further from the first view than two views of one act usually are.
+        take_in(&mut acts, 2000, act(1, 1800, 1, 0.8));
+        assert_eq!(ready(&mut acts, 2000, &[0, 1], false), [(1800, cameras(&[0, 1]), 0.9)]);
     }
 
     #[test]

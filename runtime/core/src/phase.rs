@@ -272,7 +272,7 @@ impl Scene<'_> {
         match was.out_since {
             Some(since) => removed(since, Passage::Seen),
             // It may still be under the hand, or just have been found again.
-            None if unseen < HELD && (self.hand_in_zone() || self.found_again(track)) => {
+            None if (unseen < HELD && self.hand_in_zone()) || self.found_again(track) => {
                 (Phase::Lifted(was), None)
             }
             None if self.leads_out(track) => removed(track.last_seen, Passage::AtEdge),
