@@ -2,11 +2,11 @@
 # Where a step needs rights that it lacks, it says what to run by hand.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench clean-deps
+.PHONY: help setup build demo test test-training model bench clean-deps
 
 help: ## This list
 	@echo "make TARGET, where TARGET is one of:"
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r target what; do printf '  %-11s %s\n' "$$target" "$$what"; done
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r target what; do printf '  %-13s %s\n' "$$target" "$$what"; done
 
 setup: ## Install what is needed: system packages (apt), ONNX Runtime (into .deps/)
 	@scripts/setup
@@ -19,6 +19,12 @@ demo: build ## Watch a fresh dummy-cart session become events (VIDEO=file BUNDLE
 
 test: setup ## Everything: format, lints, documentation, dependencies, tests
 	@scripts/test
+
+model: build ## From seeds to a bundle in .model/ (hours; goes on where it stopped)
+	@scripts/model
+
+test-training: build ## The same with a few sessions and steps, and the bundle in a replay (needs PyTorch: 6 GiB)
+	@scripts/test-training
 
 bench: build ## Measure speed against the Python baseline
 	@scripts/bench

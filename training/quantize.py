@@ -78,6 +78,7 @@ def quantized(model: onnx.ModelProto, ranges, variant: str, excluded: list[str])
         extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True, "DedicatedQDQPair": symmetric},
     )
     quantizer.quantize_model()
+    quantizer.model.topological_sort()
     return quantizer.model.model
 
 
