@@ -12,5 +12,6 @@ pub mod log;
 pub mod mosquitto;
 pub mod observer;
 pub mod program;
+pub mod script;
 pub mod table;
 pub mod video;

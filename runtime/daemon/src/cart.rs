@@ -3,28 +3,30 @@
 //! Everything here happens on the loop's thread, at moments that are arguments; what it records is taken away by
 //! [`Cart::take_rows`] and carried out by the edges.
 
+mod answered;
+mod decisions;
+
 use std::num::NonZeroU32;
 
 use cartvision_core::{
-    CameraId, CameraSet, Change, Decision, Detections, Effect, Effects, Input, MAX_DETECTIONS, MAX_EFFECTS,
-    MAX_LINES, MAX_QUESTIONS, MAX_TRACKS, MediaTime, Outcome, Question, Session, analytic,
+    CameraId, Change, Detections, Effects, Input, MAX_DETECTIONS, MAX_LINES, MAX_QUESTIONS, MAX_TRACKS,
+    MediaTime, Session,
 };
 use cartvision_wire::command::{Adjuster, BasketAdjust};
 use cartvision_wire::event::{
     self, BundleName, CameraDegraded, CameraRecovered, Cameras, Correction, FinalBasket, LogOpened,
-    LogReason, Removal, Replacement, SessionEnded, SessionSettled, SessionStarted, Unresolved,
+    LogReason, Removal, Replacement, SessionEnded, SessionSettled, SessionStarted,
 };
-use cartvision_wire::item::OpenChange;
 use cartvision_wire::telemetry::QueueFigures;
 use cartvision_wire::{
-    Basket, BasketLine, CameraName, Candidate, DecidedBy, EventData, EventError, EventId, Item, Probability,
-    SessionId,
+    Basket, BasketLine, CameraName, DecidedBy, EventData, EventError, EventId, Probability, SessionId,
 };
 
 use crate::catalogue::Catalogue;
 use crate::clock::TimeLine;
 use crate::corrections::{Corrections, Piece};
 use crate::journal::{Journal, Row};
+pub(crate) use answered::Answered;
 
 /// Why a command about the session cannot be carried out.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub(crate) struct Cart {
     /// Recorded and not taken away yet. Empty between the loop's turns.
     rows: Vec<Row>,
     last: Option<Row>,
+    /// The core's questions, likewise; `None` where nobody wants to know.
+    answered: Option<Vec<Answered>>,
     overflows: u64,
 }
 
@@ -84,6 +88,7 @@ impl Cart {
             corrections: Corrections::default(),
             rows: Vec::new(),
             last: None,
+            answered: None,
             overflows: 0,
         };
         let clock = time.clock();
@@ -243,6 +248,16 @@ impl Cart {
         self.rows.drain(..)
     }
 
+    /// Keeps the core's questions from now on, to be taken away by [`Self::take_answered`].
+    pub(crate) fn keep_answered(&mut self) {
+        self.answered.get_or_insert_default();
+    }
+
+    /// The questions that were answered since the last time, where they are kept.
+    pub(crate) fn take_answered(&mut self) -> impl Iterator<Item = Answered> {
+        self.answered.iter_mut().flat_map(|kept| kept.drain(..))
+    }
+
     /// The basket as of the last recorded event; `None` before the first.
     pub(crate) fn basket(&self) -> Option<Basket> {
         let last = self.last.as_ref()?;
@@ -288,74 +303,6 @@ impl Cart {
             (Some(open), Some(id)) if open != id => Err(SessionRefusal::Mismatch(open.clone())),
             _ => Ok(()),
         }
-    }
-
-    /// One fact into the core; its questions are answered at once, by the analytic classifier.
-    fn step(&mut self, now: MediaTime, input: Input<'_>) -> Result<(), EventError> {
-        self.core.step(now, input, &mut self.effects);
-        let mut questions: [Option<Question>; MAX_EFFECTS] = [None; MAX_EFFECTS];
-        for (place, effect) in questions.iter_mut().zip(&self.effects) {
-            if let Effect::Classify(question) = effect {
-                *place = Some(*question);
-            }
-        }
-        self.carry_out(now)?;
-        for question in questions.into_iter().flatten() {
-            let answer = analytic::classify(&question);
-            self.core.step(now, Input::Classified { question: question.id, answer }, &mut self.effects);
-            self.carry_out(now)?;
-        }
-        Ok(())
-    }
-
-    fn carry_out(&mut self, now: MediaTime) -> Result<(), EventError> {
-        for effect in std::mem::take(&mut self.effects) {
-            match effect {
-                Effect::Publish(decision) => self.publish(now, &decision)?,
-                Effect::BasketOverflowed(item) => {
-                    self.overflows += 1;
-                    tracing::error!(item = %self.catalogue.item(item).label(), "the basket is full; the item was published but is not in it");
-                }
-                // Answered by `step`.
-                Effect::Classify(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn publish(&mut self, now: MediaTime, decision: &Decision) -> Result<(), EventError> {
-        let act = event::Act {
-            item: self.catalogue.item(decision.item),
-            quantity: NonZeroU32::MIN,
-            confidence: Probability::new(decision.confidence.into()),
-            decided_by: DecidedBy::Edge,
-            cameras: self.names(decision.cameras),
-            media_time_ms: decision.moment.as_ms(),
-            decided_media_time_ms: decision.decided.as_ms(),
-            candidates: decision.candidates.iter().filter_map(|c| self.candidate(c)).collect(),
-            bundle: self.bundle.clone(),
-            clock: self.time.clock(),
-        };
-        let (data, pieces) = match decision.outcome {
-            Outcome::Added => (EventData::ItemAdded(act), vec![(Change::Added, decision.item, 1)]),
-            Outcome::Removed { not_in_basket } => {
-                let pieces = if not_in_basket { vec![] } else { vec![(Change::Removed, decision.item, 1)] };
-                (EventData::ItemRemoved(Removal { act, not_in_basket }), pieces)
-            }
-            Outcome::Unresolved { change } => {
-                let change = match change {
-                    Change::Added => OpenChange::Added,
-                    Change::Removed => OpenChange::Removed,
-                };
-                (EventData::ItemUnresolved(Unresolved { change, act, reason: None }), vec![])
-            }
-        };
-        let session = self.session.clone().filter(|_| decision.in_session);
-        let event = self.record_for(session, decision.moment, now, data)?;
-        if decision.in_session {
-            self.corrections.note(event, pieces);
-        }
-        Ok(())
     }
 
     fn record_adjustment(&mut self, now: MediaTime, piece: Piece, by: DecidedBy) -> Result<(), EventError> {
@@ -405,19 +352,6 @@ impl Cart {
         };
         let quantity = NonZeroU32::new(count)?;
         Some(Replacement { change, item: self.catalogue.item(class), quantity, confidence: Probability::ONE })
-    }
-
-    fn candidate(&self, candidate: &cartvision_core::Candidate) -> Option<Candidate> {
-        match self.catalogue.item(candidate.item) {
-            Item::Catalogue { id, label } => {
-                Some(Candidate { id, label: Some(label), p: Probability::new(candidate.p.into()) })
-            }
-            Item::Unknown { .. } => None,
-        }
-    }
-
-    fn names(&self, cameras: CameraSet) -> Cameras {
-        cameras.iter().filter_map(|c| self.cameras.get(c.index()).cloned()).collect()
     }
 
     fn lines(&self) -> impl Iterator<Item = BasketLine> {

@@ -70,6 +70,10 @@ pub(crate) struct ReplayArgs {
     /// pictures of that file, and --threads means nothing. Zones may differ
     #[arg(long, value_name = "FILE")]
     pub(crate) inputs: Option<PathBuf>,
+    /// Write every question of the core to this file, with what a temporal classifier is shown and how it was
+    /// answered, as JSON lines: what one is trained on. The file is written whole, at the end, or not at all
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
     /// Publish on this broker: mqtt://host:port or mqtts://user@host:port; the password is read from
     /// CARTVISION_BROKER_PASSWORD or --broker-password-file
     #[arg(long, value_name = "URL")]

@@ -1,9 +1,11 @@
 //! `replay`: recorded files through the same pipeline, as one session.
 
 mod input;
+mod questions;
 mod recorded;
 mod sightings;
 mod sinks;
+mod whole;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::{Ended, figures, signals, zones};
 use input::Input;
+use questions::Questions;
 use recorded::{Recorded, Recorder, Told};
 use sightings::{Detected, Next, Sightings, Studio};
 use sinks::Sinks;
@@ -43,7 +46,7 @@ enum Plan {
 pub(crate) fn replay(args: &ReplayArgs) -> Ended {
     let cameras: Vec<CameraName> = args.cameras.iter().map(|(name, _)| name.clone()).collect();
     check_cameras(&cameras)?;
-    check_events(args)?;
+    check_outputs(args)?;
     let zones = match &args.zones {
         Some(file) => zones::read(file, &cameras)?,
         None => cameras.iter().map(|_| Zone::whole()).collect(),
@@ -60,6 +63,10 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
 
     let (sender, facts) = facts::queue();
     signals::stop_on(&sender)?;
+    let questions = args.questions.as_deref().map(Questions::begin).transpose()?;
+    if questions.is_some() {
+        cart.keep_answered();
+    }
     let mut sinks = Sinks::open(args, identity, &bundle, &sender)?;
     cart.start_session(MediaTime::ZERO, &args.session)
         .map_err(Failure::defect)?
@@ -73,13 +80,13 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
     };
     // Whoever sends holds a sender of its own.
     drop(sender);
-    let mut run =
-        Replay { cart, sinks, open: cameras.len(), last: MediaTime::ZERO, seen: 0, shown: began, began };
+    let (open, last) = (cameras.len(), MediaTime::ZERO);
+    let mut run = Replay { cart, sinks, questions, open, last, seen: 0, shown: began, began };
     let ended = run.follow(&mut sightings, &facts);
     let (wall, cpu) = (began.elapsed(), figures::cpu_time().saturating_sub(cpu_before));
     let closed = sightings.close(&facts, matches!(ended, Ok(false)));
     let seen = run.seen;
-    let finished = ended.and_then(|stopped| run.finish().map(|()| stopped));
+    let finished = ended.and_then(|stopped| run.finish(stopped).map(|()| stopped));
     let events = run.sinks.events();
     let delivered = run.sinks.close(facts);
     let summary = Summary {
@@ -118,6 +125,7 @@ fn plan(args: &ReplayArgs, bundle: &Bundle) -> Result<(Plan, Digest), Failure> {
 struct Replay {
     cart: Cart,
     sinks: Sinks,
+    questions: Option<Questions>,
     /// Cameras whose recording goes on.
     open: usize,
     last: MediaTime,
@@ -145,22 +153,35 @@ impl Replay {
                 self.last = self.last.max(at);
                 self.seen += 1;
                 self.cart.saw(camera, at, &mut detections).map_err(Failure::defect)?;
-                self.sinks.take(&mut self.cart)?;
+                self.take()?;
                 self.show();
             }
             Told::Ended(camera) => {
                 self.open -= 1;
                 self.cart.camera_ended(self.last, camera).map_err(Failure::defect)?;
-                self.sinks.take(&mut self.cart)?;
+                self.take()?;
             }
         }
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Failure> {
+    /// What the cart has recorded goes where it is wanted.
+    fn take(&mut self) -> Result<(), Failure> {
+        if let Some(questions) = &mut self.questions {
+            self.cart.take_answered().try_for_each(|answered| questions.write(&answered))?;
+        }
+        self.sinks.take(&mut self.cart)
+    }
+
+    /// Ends the session. The questions of a replay that was stopped are not all there are: they are not kept.
+    fn finish(&mut self, stopped: bool) -> Result<(), Failure> {
         // Somebody may have ended it already, by a command over the broker.
         _ = self.cart.end_session(self.last, None).map_err(Failure::defect)?;
-        self.sinks.take(&mut self.cart)
+        self.take()?;
+        match self.questions.take() {
+            Some(questions) if !stopped => questions.finish(),
+            _ => Ok(()),
+        }
     }
 
     fn show(&mut self) {
@@ -194,24 +215,38 @@ fn check_cameras(cameras: &[CameraName]) -> Result<(), Failure> {
     }
 }
 
-/// Events are not written over what the replay reads.
-fn check_events(args: &ReplayArgs) -> Result<(), Failure> {
-    let Some(events) = &args.events else { return Ok(()) };
+/// What is written is not written over what the replay reads, nor over what else it writes.
+fn check_outputs(args: &ReplayArgs) -> Result<(), Failure> {
+    if args.questions.as_deref() == Some(Path::new("-")) {
+        return Err(Failure::usage(
+            "questions are written whole or not at all, and not to standard output; name a file with --questions",
+        ));
+    }
     // However it is spelt; a file that is not there yet lies in a directory that is.
     let place = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let beside = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
-        path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_owned())
+        path.canonicalize().ok().or_else(beside).unwrap_or(path)
     };
     let recordings = args.cameras.iter().map(|(_, path)| (path, "a recording"));
     let zones = args.zones.iter().map(|path| (path, "the zones"));
     let inputs = args.inputs.iter().map(|path| (path, "the recorded inputs"));
-    match recordings.chain(zones).chain(inputs).find(|(path, _)| place(path) == place(events)) {
-        Some((_, what)) => Err(Failure::usage(format_args!(
-            "{}: events would be written over {what}; name another file with --events",
-            events.display()
-        ))),
-        None => Ok(()),
+    let taken: Vec<_> = recordings.chain(zones).chain(inputs).collect();
+    let events = args.events.iter().map(|path| (path, "events", "--events", None));
+    let questions = args
+        .questions
+        .iter()
+        .map(|path| (path, "questions", "--questions", args.events.as_ref().map(|e| (e, "the events"))));
+    for (output, what, option, beside) in events.chain(questions) {
+        let over = taken.iter().chain(&beside).find(|(path, _)| place(path) == place(output));
+        if let Some((_, over)) = over {
+            return Err(Failure::usage(format_args!(
+                "{}: {what} would be written over {over}; name another file with {option}",
+                output.display()
+            )));
+        }
     }
+    Ok(())
 }
 
 fn identity(args: &ReplayArgs, url: &str) -> Result<Identity, Failure> {

@@ -5,10 +5,8 @@
 //! told, in that order, and last a seal, the digest of all lines before it. What the detector saw stands here as
 //! it came: what is made of it (looks of one product unified, zones, thresholds) is the next replay's affair.
 
-use std::fs::{self, File};
-use std::io::{
-    self, BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _,
-};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use cartvision_core::{BBox, CameraId, ClassId, Detection, Detections, MediaTime};
@@ -17,12 +15,15 @@ use cartvision_engines::bundle::{Class, Digest};
 use serde::{Deserialize, Serialize};
 
 use super::input::Input;
+use super::whole::{Content, WholeFile};
 use crate::failure::Failure;
 
 /// What such a file calls itself.
 const FORMAT: &str = "cartvision-inputs";
 /// The version that is written and read.
 const VERSION: u32 = 1;
+/// What it is called in messages.
+const CONTENT: Content = Content { what: "the recorded inputs", option: "--inputs" };
 /// A header has at most this: thousands of classes.
 const MAX_HEADER_BYTES: u64 = 4 * 1024 * 1024;
 /// A seal is shorter than this.
@@ -115,31 +116,22 @@ pub(super) enum Refusal {
     Line { line: u64, reason: String },
 }
 
-/// Writes recorded inputs: beside their place, and moved there whole. Dropped before that, it leaves nothing.
+/// Writes recorded inputs.
 #[derive(Debug)]
-pub(super) struct Recorder {
-    place: PathBuf,
-    part: PathBuf,
-    file: BufWriter<File>,
-}
+pub(super) struct Recorder(WholeFile);
 
 impl Recorder {
     /// Begins the file that will lie in `place`.
     pub(super) fn begin(place: &Path, input: Input, manifest: &Manifest) -> Result<Self, Failure> {
-        // With a name of this process, so that two replays to one place do not write into each other's.
-        let mut part = place.as_os_str().to_owned();
-        part.push(format!(".{}.part", std::process::id()));
-        let part = PathBuf::from(part);
-        let file = File::create(&part).map_err(|e| cannot_write(place, &e))?;
-        let mut recorder = Self { place: place.to_owned(), part, file: BufWriter::new(file) };
-        recorder.line(&Header {
+        let mut file = WholeFile::begin(place, CONTENT)?;
+        file.line(&Header {
             format: FORMAT.into(),
             version: VERSION,
             input: input.digest(),
             recorded_of: input,
             classes: manifest.classes.clone(),
         })?;
-        Ok(recorder)
+        Ok(Self(file))
     }
 
     /// A picture was looked at. What is not sound is left out, as the core leaves it out.
@@ -154,45 +146,21 @@ impl Recorder {
             score: d.score.into(),
             corners: [d.bbox.x0, d.bbox.y0, d.bbox.x1, d.bbox.y1].map(f64::from),
         });
-        self.line(&Line::Saw(Saw { camera: camera.index() as u8, at_ns: at.ns, seen: seen.collect() }))
+        self.0.line(&Line::Saw(Saw { camera: camera.index() as u8, at_ns: at.ns, seen: seen.collect() }))
     }
 
     /// A camera's recording is over.
     pub(super) fn ended(&mut self, camera: CameraId) -> Result<(), Failure> {
-        self.line(&Line::Ended { camera: camera.index() as u8 })
+        self.0.line(&Line::Ended { camera: camera.index() as u8 })
     }
 
     /// Every recording came to its end: seals the file and moves it to its place.
-    pub(super) fn finish(mut self) -> Result<(), Failure> {
-        let failed = |e: io::Error| cannot_write(&self.place, &e);
-        self.file.flush().map_err(failed)?;
-        let sha256 = File::open(&self.part).and_then(Digest::of_reader).map_err(failed)?;
-        self.line(&Line::Seal { sha256 })?;
-        let failed = |e: io::Error| cannot_write(&self.place, &e);
-        self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(failed)?;
-        fs::rename(&self.part, &self.place).map_err(failed)
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        let Self(mut file) = self;
+        let sha256 = file.digest()?;
+        file.line(&Line::Seal { sha256 })?;
+        file.publish()
     }
-
-    fn line(&mut self, line: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.file, line)
-            .map_err(io::Error::from)
-            .and_then(|()| self.file.write_all(b"\n"))
-            .map_err(|e| cannot_write(&self.place, &e))
-    }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        // After `finish` it is no longer there; otherwise what cannot be removed is left to be seen.
-        _ = fs::remove_file(&self.part);
-    }
-}
-
-fn cannot_write(place: &Path, e: &io::Error) -> Failure {
-    Failure::environment(format_args!(
-        "{}: cannot write the recorded inputs: {e}; make room, or name a file in a directory that can be written with --inputs",
-        place.display()
-    ))
 }
 
 /// Recorded inputs, read one line at a time. Whole and unaltered: that was looked at when they were opened.
