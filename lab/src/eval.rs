@@ -41,7 +41,8 @@ Examples:
   cartlab eval --sessions sets/test --bundle bundles/grocery-25 --out reports/25 --compare reports/24/report.json
   cartlab eval --truth truth.jsonl --camera rim=clip.mp4 --bundle bundles/drinks --out reports/clip
 
-The report directory gets index.html (one file, nothing to load from elsewhere), report.json (everything) and events/.
+The report directory gets index.html (one file, nothing to load from elsewhere), report.json (everything), events/, and
+questions/: what the core asked, for `cartlab dataset export --format windows`.
 A gate compares the bound of the 95 % interval that is harder to meet, not the figure itself.";
 
 /// Measure a bundle, or events that exist already, on recorded sessions
@@ -256,7 +257,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Error> {
     let made_by = match (&bundle, &arguments.events) {
         (Some(bundle), _) => {
             let replays = replays::Replays::prepare(arguments, bundle, &halt)?;
-            replays.run(&clips, &events)?;
+            replays.run(&clips, &events, &questions)?;
             replays.source()
         }
         (None, Some(path)) => measured::gather(path, &clips, &events)?,

@@ -56,15 +56,16 @@ impl<'a> Replays<'a> {
         }
     }
 
-    /// Replays every clip; the events of each are `events/NAME.jsonl`. The first failure ends it, once those that run
+    /// Replays every clip; the events of each are `events/NAME.jsonl`, and what the core asked is
+    /// `questions/NAME.jsonl`. The first failure ends it, once those that run
     /// beside it are through.
-    pub(super) fn run(&self, clips: &[Clip], events: &Path) -> Result<(), Error> {
+    pub(super) fn run(&self, clips: &[Clip], events: &Path, questions: &Path) -> Result<(), Error> {
         let next = AtomicUsize::new(0);
         let failed: Mutex<Option<Error>> = Mutex::new(None);
         let progress = Progress::new("replay", clips.len());
         let work = || {
             while let Some(clip) = clips.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let outcome = self.replay(clip, events);
+                let outcome = self.replay(clip, events, questions);
                 progress.step(&clip.name);
                 if let Err(error) = outcome {
                     // The others take no more.
@@ -87,7 +88,7 @@ impl<'a> Replays<'a> {
         }
     }
 
-    fn replay(&self, clip: &Clip, events: &Path) -> Result<(), Error> {
+    fn replay(&self, clip: &Clip, events: &Path, questions: &Path) -> Result<(), Error> {
         self.halt.check()?;
         let mut command = Command::new(&self.program);
         command.arg("replay").arg("--bundle").arg(self.bundle.directory());
@@ -110,6 +111,7 @@ impl<'a> Replays<'a> {
             }
         }
         command.arg("--events").arg(events.join(format!("{}.jsonl", clip.name)));
+        command.arg("--questions").arg(questions.join(format!("{}.jsonl", clip.name)));
         command.arg("--inputs").arg(self.cache.join(format!("{}.jsonl", self.key(clip)?)));
         command.arg("--threads").arg(self.threads.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null());
