@@ -14,8 +14,8 @@ use crate::zone::Zone;
 pub const VERSION: u32 = 2;
 /// Rows of a window.
 pub const WINDOW: usize = 24;
-/// Rows are at least this far apart, so that a window spans 2.4 s at any rate. The newest row is always the newest
-/// picture's: it takes the place of one that is nearer than this to the one before.
+/// One row for each stretch of this length, so that a window spans 2.4 s at any rate: the stretch's last picture. The
+/// newest row is always the newest picture's.
 const STEP: Span = Span::from_ms(100);
 
 /// What a row's or a question's value is.
@@ -190,11 +190,8 @@ pub(crate) struct History {
 impl History {
     /// Keeps what a picture shows.
     pub(crate) fn push(&mut self, look: &Look, zone: &Zone) {
-        let mut newest = self.glimpses.iter().rev();
-        let (last, before) = (newest.next(), newest.next());
-        if let (Some(last), Some(before)) = (last, before)
-            && last.at.since(before.at) < STEP
-        {
+        let stretch = |at: MediaTime| at.ns / STEP.ns;
+        if self.glimpses.back().is_some_and(|last| stretch(last.at) == stretch(look.at)) {
             self.glimpses.pop_back();
         } else if self.glimpses.is_full() {
             self.glimpses.pop_front();
@@ -266,4 +263,155 @@ fn share_in(zone: &Zone, bounds: &BBox) -> f32 {
         })
         .count();
     within as f32 / f32::from(u16::from(GRID) * u16::from(GRID))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::Change;
+    use crate::camera::CameraId;
+    use crate::evidence::{Evidence, QuestionId};
+    use crate::tracker::TrackId;
+
+    fn at(x0: f32, y0: f32) -> BBox {
+        BBox { x0, y0, x1: x0 + 0.1, y1: y0 + 0.4 }
+    }
+
+    fn look(ms: u64, bbox: BBox, score: Option<f32>) -> Look {
+        let at = MediaTime::from_ms(ms);
+        Look {
+            at,
+            bbox,
+            score,
+            still_since: at,
+            under_hand: 0.25,
+            hand_in_zone: false,
+            covered: 0.0,
+            elsewhere: 0.5,
+        }
+    }
+
+    fn window(history: &History) -> Window {
+        let mut out = [[9.0; ROW]; WINDOW];
+        history.window(&mut out);
+        out
+    }
+
+    fn value(row: &Row, name: &str) -> f32 {
+        row[ROW_COLUMNS.iter().position(|c| c.name == name).unwrap()]
+    }
+
+    #[test]
+    fn places_are_told_from_the_last_box_in_its_sizes() {
+        let left_half = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)].map(|(x, y)| Point { x, y });
+        let zone = Zone::new(&left_half).unwrap();
+        let mut history = History::default();
+        assert_eq!(window(&history), [[0.0; ROW]; WINDOW], "nothing was seen");
+        // Comes in over the zone's edge: outside, half way, inside; then a gap.
+        history.push(&look(0, at(0.6, 0.1), Some(0.8)), &zone);
+        history.push(&look(100, at(0.45, 0.1), Some(0.9)), &zone);
+        history.push(&look(200, at(0.2, 0.3), Some(1.0)), &zone);
+        history.push(&look(300, at(0.2, 0.3), None), &zone);
+        let rows = window(&history);
+        assert_eq!(rows[..WINDOW - 4], [[0.0; ROW]; WINDOW - 4], "not there before it was found");
+        // The size is √(0.1 × 0.4) = 0.2.
+        let expected = [
+            ("known", [1.0, 1.0, 1.0, 1.0]),
+            ("age_s", [0.3, 0.2, 0.1, 0.0]),
+            ("seen", [1.0, 1.0, 1.0, 0.0]),
+            ("dx", [2.0, 1.25, 0.0, 0.0]),
+            ("dy", [-1.0, -1.0, 0.0, 0.0]),
+            ("dw", [0.0; 4]),
+            ("score", [0.8, 0.9, 1.0, 0.0]),
+            ("in_zone", [0.0, 0.5, 1.0, 1.0]),
+            ("at_border", [0.0; 4]),
+            ("under_hand", [0.25; 4]),
+            ("elsewhere", [0.5; 4]),
+        ];
+        for (name, expected) in expected {
+            let found: heapless::Vec<f32, 4> =
+                rows[WINDOW - 4..].iter().map(|row| value(row, name)).collect();
+            assert!(
+                found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 0.005),
+                "{name}: {found:?} {expected:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_rate_spans_the_same_time_and_the_newest_row_is_the_newest_picture() {
+        for (every_ms, spans_ms) in [(33, 2300..2400), (66, 2300..2400), (100, 2300..2301), (200, 4600..4601)]
+        {
+            let mut history = History::default();
+            let mut last = 0;
+            for n in 0..200 {
+                last = n * every_ms;
+                history.push(&look(last, at(0.2, 0.3), Some(0.9)), &Zone::whole());
+            }
+            assert_eq!(history.glimpses.back().unwrap().at, MediaTime::from_ms(last));
+            let span = history.glimpses.front().unwrap().at.distance(MediaTime::from_ms(last)).ns / 1_000_000;
+            assert!(spans_ms.contains(&span), "at {every_ms} ms it spans {span} ms");
+            assert!(history.glimpses.is_full());
+        }
+    }
+
+    #[test]
+    fn far_and_odd_boxes_give_numbers_within_bounds() {
+        let mut history = History::default();
+        let dot = BBox { x0: 0.5, y0: 0.5, x1: 0.5, y1: 0.5 };
+        for (n, bbox) in [at(0.0, 0.0), at(0.9, 0.6), dot].into_iter().enumerate() {
+            history.push(&look(n as u64 * 100, bbox, Some(2.0)), &Zone::whole());
+        }
+        for row in window(&history) {
+            assert!(row.iter().all(|v| v.is_finite() && v.abs() <= FARTHEST), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_stands_in_its_column() {
+        let evidence =
+            Evidence { passage: Passage::Inside, travel: 0.5, hit_ratio: 0.6, mean_score: 0.7, hand: None };
+        let context = Context {
+            favourite: 0.8,
+            unseen: Span::from_ms(500),
+            own: 1,
+            elsewhere_now: Some(2),
+            elsewhere_before: Some(9),
+            others: 1,
+            agrees: true,
+            basket: 3,
+        };
+        let question = Question {
+            id: QuestionId(0),
+            camera: CameraId::new(0).unwrap(),
+            track: TrackId(0),
+            change: Change::Added,
+            moment: MediaTime::ZERO,
+            item: None,
+            evidence,
+            context,
+        };
+        let values = asked(&question);
+        for (name, expected) in [
+            ("added", 1.0),
+            ("passage_seen", 0.0),
+            ("passage_inside", 1.0),
+            ("travel", 0.5),
+            ("hit_ratio", 0.6),
+            ("mean_score", 0.7),
+            ("hand", 0.0),
+            ("knows_hands", 0.0),
+            ("favourite", 0.8),
+            ("unseen_s", 0.5),
+            ("own", 0.25),
+            ("more_elsewhere", 0.5),
+            ("before_elsewhere", 1.0),
+            ("others", 0.25),
+            ("agrees", 1.0),
+            ("basket", 0.75),
+        ] {
+            let found = values[ASKED_COLUMNS.iter().position(|c| c.name == name).unwrap()];
+            assert!((found - expected).abs() < 1e-6, "{name}: {found}, expected {expected}");
+        }
+    }
 }
