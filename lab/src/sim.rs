@@ -1,10 +1,11 @@
 //! `cartlab sim`: labelled sessions from the dummy cart.
 //!
 //! ```text
-//! for each seed: settle it ─► one thread a camera: shoot ─► encode ─┐
+//! for each seed: settle it ─► crew, a camera each: shoot ─► encode ─┐
 //!                    └► truth, calibration, zones ──────────────────┴► .NAME.part ─► read back ─► NAME
 //! ```
 
+mod crew;
 mod pictured;
 mod session;
 mod video;
@@ -12,6 +13,7 @@ mod video;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -22,6 +24,7 @@ use serde_json::json;
 use crate::bundle::Size;
 use crate::progress::Progress;
 use crate::recording::RecordingError;
+use crew::Crew;
 
 const EXAMPLE: &str = "\
 Example:
@@ -71,7 +74,7 @@ pub(crate) struct Arguments {
     /// Anybody's products instead of the dummy cart's own: a folder with catalogue.csv and pack shots
     #[arg(long, value_name = "DIR")]
     catalogue: Option<PathBuf>,
-    /// Threads that render [default: one for each core]
+    /// Threads that render and encode, no more than cameras [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: Option<u16>,
     /// Print the result as one JSON object
@@ -112,6 +115,10 @@ pub(crate) enum Error {
     Video { file: PathBuf, what: String },
     #[error("GStreamer cannot be used: {0}")]
     GStreamer(String),
+    #[error("threads cannot be started: {0}")]
+    Threads(io::Error),
+    #[error("a thread that renders panicked; this is a defect")]
+    Panic,
     #[error("the session just written does not read back; this is a defect: {0}")]
     Unsound(#[from] RecordingError),
 }
@@ -121,8 +128,10 @@ impl Error {
         match self {
             Self::Picture { .. } | Self::Table { .. } | Self::Catalogue { .. } => ExitCode::Usage,
             Self::Other { .. } | Self::Size { .. } => ExitCode::Usage,
-            Self::File { .. } | Self::Video { .. } | Self::GStreamer(_) => ExitCode::Environment,
-            Self::Unsound(_) => ExitCode::Defect,
+            Self::File { .. } | Self::Video { .. } | Self::GStreamer(_) | Self::Threads(_) => {
+                ExitCode::Environment
+            }
+            Self::Panic | Self::Unsound(_) => ExitCode::Defect,
         }
     }
 
@@ -138,7 +147,8 @@ impl Error {
             Self::Size { .. } => "give a size like 640x360",
             Self::Video { .. } => "make room on the disk, then run it again: whole sessions are kept",
             Self::GStreamer(_) => "make setup",
-            Self::Unsound(_) => "please report it, with the command line",
+            Self::Threads(_) => "give fewer --threads",
+            Self::Panic | Self::Unsound(_) => "please report it, with the command line",
         }
     }
 
@@ -190,15 +200,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Made, Error> {
     if !even(width) || !even(height) {
         return Err(Error::Size { width, height });
     }
-    let catalogue = match &arguments.catalogue {
+    let catalogue = Arc::new(match &arguments.catalogue {
         None => Catalogue::own(),
         Some(place) => pictured::read(place)?,
-    };
+    });
     gstreamer::init().map_err(|e| Error::GStreamer(e.to_string()))?;
     std::fs::create_dir_all(&arguments.out).map_err(Error::file(&arguments.out))?;
     let threads = arguments
         .threads
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let crew = Crew::new(threads.min(arguments.cameras.into())).map_err(Error::Threads)?;
     let began = Instant::now();
     let mut made = Made {
         out: arguments.out.clone(),
@@ -232,7 +243,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Made, Error> {
             width,
             height,
         };
-        let done = session::make(&order, &catalogue, &arguments.out, threads)?;
+        let done = session::make(&order, &catalogue, &arguments.out, &crew)?;
         let truth = done.truth;
         made.changes += truth.changes.len();
         made.episodes += truth.episodes.len();

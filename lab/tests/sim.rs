@@ -243,3 +243,41 @@ fn a_video_that_cannot_grow_is_told() {
     assert!(stderr.contains("the video cannot be written") && stderr.contains("make room"), "{stderr}");
     assert_eq!(names(place.path()), Vec::<String>::new(), "nothing is left");
 }
+
+/// What a run takes does not grow with the number of its sessions: what the first of them came to hold, the others use
+/// again. Pictures of full size, as memory is theirs, but few of them.
+#[test]
+fn memory_does_not_grow_with_sessions() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let mut child = cartlab(&["sim", "--out", out.to_str().unwrap(), "--seconds", "8", "--fps", "1"])
+        .args(["--count", "18"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    // The most that it ever had in memory, KiB; nothing of one that has ended.
+    let peak = || -> Option<u64> {
+        let status = fs::read_to_string(&status).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    let (mut early, mut late) = (0, 0);
+    let code = loop {
+        if let Some(code) = child.try_wait().unwrap() {
+            break code;
+        }
+        let done =
+            if out.exists() { names(&out).iter().filter(|name| !name.starts_with('.')).count() } else { 0 };
+        let now = peak().unwrap_or(late);
+        if done <= 6 {
+            early = now;
+        }
+        late = now;
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(code.success(), "{code}");
+    assert!(early > 0, "{status} tells no peak");
+    assert!(late <= early + 4096, "{early} KiB after six sessions, {late} KiB after all");
+}

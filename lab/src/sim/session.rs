@@ -4,14 +4,18 @@ use std::{
     fs,
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::Arc,
 };
 
 use cartvision_sim::{Camera, Catalogue, ChangeKind, Order, Seen, Simulation, Split, Truth, UNKNOWN, Who};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, video::Video};
+use super::{
+    Error,
+    crew::{Crew, Trouble},
+    video::Video,
+};
 use crate::recording::Recording;
 
 /// What was made of an order.
@@ -30,17 +34,22 @@ struct Taken {
 }
 
 /// Makes the session, or keeps it where it is there already.
-pub(super) fn make(order: &Order, catalogue: &Catalogue, out: &Path, threads: usize) -> Result<Done, Error> {
+pub(super) fn make(
+    order: &Order,
+    catalogue: &Arc<Catalogue>,
+    out: &Path,
+    crew: &Crew,
+) -> Result<Done, Error> {
     let name = format!("{}-{:06}", order.difficulty.name(), order.seed);
     let directory = out.join(&name);
-    let simulation = Simulation::new(*order, catalogue);
+    let simulation = Arc::new(Simulation::new(*order, catalogue));
     let about = about(order, catalogue, &simulation, &name);
     if directory.exists() {
         same(&directory, &about, &catalogue_json(catalogue))?;
         return Ok(Done { truth: simulation.truth().clone(), frames: 0, kept: true });
     }
     let part = Part::new(out.join(format!(".{name}.part")))?;
-    let taken = take(&simulation, catalogue, order, &part.path, threads)?;
+    let taken = take(&simulation, catalogue, order, &part.path, crew)?;
     write(&part.path, about, catalogue, &simulation, order, &taken)?;
     // What cannot be read back is not handed on.
     let recording = Recording::open(&part.path)?;
@@ -84,41 +93,21 @@ impl Drop for Part {
     }
 }
 
-/// Renders and encodes all cameras, as many at once as there are threads.
+/// Renders and encodes all cameras, as many at once as the crew has threads.
 fn take(
-    simulation: &Simulation,
-    catalogue: &Catalogue,
+    simulation: &Arc<Simulation>,
+    catalogue: &Arc<Catalogue>,
     order: &Order,
     directory: &Path,
-    threads: usize,
+    crew: &Crew,
 ) -> Result<Vec<Taken>, Error> {
-    let next = Mutex::new(0..order.cameras);
-    let taken: Mutex<Vec<(usize, Result<Taken, Error>)>> = Mutex::default();
-    let work = || {
-        loop {
-            let Some(camera) = lock(&next).next() else { return };
-            let done = shoot(simulation, catalogue, order, directory, camera);
-            let failed = done.is_err();
-            lock(&taken).push((camera, done));
-            if failed {
-                // The others need not go on.
-                lock(&next).by_ref().for_each(drop);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(order.cameras) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut taken = taken.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    taken.sort_by_key(|(camera, _)| *camera);
-    taken.into_iter().map(|(_, done)| done).collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let (simulation, catalogue) = (Arc::clone(simulation), Arc::clone(catalogue));
+    let (order, directory) = (*order, directory.to_owned());
+    let work = move |camera| shoot(&simulation, &catalogue, &order, &directory, camera);
+    crew.each(order.cameras, work).map_err(|trouble| match trouble {
+        Trouble::Failed(error) => error,
+        Trouble::Panicked => Error::Panic,
+    })
 }
 
 /// One camera's video and its lines of boxes.

@@ -4,21 +4,19 @@ use std::path::{Path, PathBuf};
 
 use cartvision_sim::{Difficulty, Order};
 use gstreamer::{self as gst, prelude::*};
-use gstreamer_app::AppSrc;
 
 use super::Error;
-
-/// Pictures on their way to the encoder, one in its hands and one in ours; when all are under way the renderer waits.
-/// This is the one bound: the source's own queue must not block, for nobody wakes it when the graph has failed.
-const UNDER_WAY: u32 = 6;
 
 /// A video that is being written.
 pub(super) struct Video {
     file: PathBuf,
     pipeline: gst::Pipeline,
-    source: AppSrc,
-    /// Pictures' memory, used again and again.
-    pool: gst::BufferPool,
+    /// Where pictures go in. Nothing is linked to it: whoever pushes encodes, on their own thread. A source would bring
+    /// a thread for each video, and with it an encoder's memory to one part of the heap after the other (`crew.rs`).
+    into: gst::Pad,
+    /// Where the end goes in. The encoder keeps nothing back, and when it is asked to give out the rest it complains on
+    /// standard error: the end of the stream goes round it.
+    past: gst::Pad,
     frame: gst::ClockTime,
 }
 
@@ -30,15 +28,9 @@ impl Video {
             Difficulty::Normal => 1_800_000,
             Difficulty::Hard => 900_000,
         };
-        let failed = |what: String| Error::Video { file: file.to_owned(), what };
         let graph = format!(
-            "appsrc name=source format=time block=false max-buffers=0 max-bytes=0 max-time=0 \
-             caps=video/x-raw,format=RGB,width={},height={},framerate={}/1 \
-             ! videoconvert ! openh264enc name=encoder bitrate={bits} rate-control=bitrate complexity=low gop-size={} \
+            "videoconvert name=first ! openh264enc bitrate={bits} rate-control=bitrate complexity=low gop-size={} \
              multi-thread=1 ! h264parse name=parser ! mp4mux faststart=true ! filesink name=sink",
-            order.width,
-            order.height,
-            order.fps,
             order.fps * 2
         );
         let pipeline = gst::parse::launch(&graph).map_err(|e| Error::GStreamer(e.to_string()))?;
@@ -48,65 +40,52 @@ impl Video {
         let part = |name: &str| {
             pipeline.by_name(name).ok_or_else(|| Error::GStreamer(format!("the graph has no {name}")))
         };
+        let pad = |name: &str| {
+            part(name)?.static_pad("sink").ok_or_else(|| Error::GStreamer(format!("{name} takes nothing")))
+        };
         part("sink")?.set_property("location", file);
-        let source = part("source")?
-            .downcast::<AppSrc>()
-            .map_err(|_| Error::GStreamer("the source is no appsrc".to_owned()))?;
-        // The encoder keeps nothing back, and when it is asked to give out the rest it complains on standard error:
-        // the end of the stream goes round it.
-        if let (Some(into), Some(past)) =
-            (part("encoder")?.static_pad("sink"), part("parser")?.static_pad("sink"))
-        {
-            into.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| match info.data.take() {
-                Some(gst::PadProbeData::Event(event)) if event.type_() == gst::EventType::Eos => {
-                    past.send_event(event);
-                    gst::PadProbeReturn::Handled
-                }
-                data => {
-                    info.data = data;
-                    gst::PadProbeReturn::Ok
-                }
-            });
+        let (into, past) = (pad("first")?, pad("parser")?);
+        let frame = gst::ClockTime::SECOND / u64::from(order.fps.max(1));
+        let video = Self { file: file.to_owned(), pipeline, into, past, frame };
+        video.pipeline.set_state(gst::State::Playing).map_err(|e| video.failure(&e.to_string()))?;
+        let caps = gst::Caps::builder("video/x-raw")
+            .field("format", "RGB")
+            .field("width", order.width as i32)
+            .field("height", order.height as i32)
+            .field("framerate", gst::Fraction::new(order.fps as i32, 1))
+            .build();
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        let begin = [
+            gst::event::StreamStart::new("pictures"),
+            gst::event::Caps::new(&caps),
+            gst::event::Segment::new(&segment),
+        ];
+        for event in begin {
+            if !video.into.send_event(event) {
+                return Err(video.failure("the encoder takes no such pictures"));
+            }
         }
-        let pool = gst::BufferPool::new();
-        let mut about = pool.config();
-        about.set_params(None, (order.width * order.height * 3) as u32, 2, UNDER_WAY);
-        pool.set_config(about).and_then(|()| pool.set_active(true)).map_err(|e| failed(e.to_string()))?;
-        pipeline.set_state(gst::State::Playing).map_err(|e| failed(e.to_string()))?;
-        let frame = gst::ClockTime::SECOND;
-        Ok(Self { file: file.to_owned(), pipeline, source, pool, frame: frame / u64::from(order.fps.max(1)) })
+        Ok(video)
     }
 
-    /// Adds a picture: RGB, row by row. Waits for memory until the encoder gives some back.
+    /// Adds a picture: RGB, row by row. It is encoded when this returns.
     pub(super) fn push(&mut self, picture: &[u8], number: u32) -> Result<(), Error> {
-        let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
-        let mut buffer = loop {
-            match self.pool.acquire_buffer(Some(&at_once)) {
-                Ok(buffer) => break buffer,
-                // None is free: unless the graph has failed, one soon is.
-                Err(gst::FlowError::Eos) => match self.failure() {
-                    Some(failure) => return Err(failure),
-                    None => std::thread::sleep(std::time::Duration::from_millis(1)),
-                },
-                Err(flow) => return Err(self.failed(flow.to_string())),
-            }
-        };
+        let mut buffer = gst::Buffer::from_slice(picture.to_vec());
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(self.frame * u64::from(number));
             buffer.set_duration(self.frame);
-            buffer
-                .copy_from_slice(0, picture)
-                .map_err(|_| self.failed("a picture of another size".to_owned()))?;
         }
-        match self.source.push_buffer(buffer) {
+        match self.into.chain(buffer) {
             Ok(_) => Ok(()),
-            Err(flow) => Err(self.failure().unwrap_or_else(|| self.failed(flow.to_string()))),
+            Err(flow) => Err(self.failure(&flow.to_string())),
         }
     }
 
     /// Closes the file.
     pub(super) fn finish(self) -> Result<(), Error> {
-        self.source.end_of_stream().map_err(|e| self.failed(e.to_string()))?;
+        if !self.past.send_event(gst::event::Eos::new()) {
+            return Err(self.failure("the end is not taken"));
+        }
         let Some(bus) = self.pipeline.bus() else { return Err(self.failed("no bus".to_owned())) };
         for message in bus.iter_timed(gst::ClockTime::from_seconds(60)) {
             match message.view() {
@@ -118,12 +97,12 @@ impl Video {
         Err(self.failed("the encoder did not end within 60 s".to_owned()))
     }
 
-    /// What the graph says went wrong.
-    fn failure(&self) -> Option<Error> {
-        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(e) => Some(self.failed(told(e))),
-            _ => None,
+    /// What the graph says went wrong, or else what it came to.
+    fn failure(&self, otherwise: &str) -> Error {
+        let message = self.pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+        match message.as_ref().map(|m| m.view()) {
+            Some(gst::MessageView::Error(e)) => self.failed(told(e)),
+            _ => self.failed(otherwise.to_owned()),
         }
     }
 
