@@ -15,9 +15,9 @@ mod decode;
 mod session;
 mod tensor;
 
+pub use crate::onnx::{Port, inputs};
 pub use candidates::MAX_CANDIDATES;
 pub use decode::{DecodeError, Decoder};
-pub use session::{Port, inputs};
 pub use tensor::{Letterbox, PictureError};
 
 use session::Session;

@@ -87,6 +87,48 @@ pub enum EngineError {
     /// The output could not be read as detections.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// The bundle has no temporal classifier.
+    #[error(
+        "bundle {bundle} has no temporal classifier; make it again with `cartlab bundle --temporal FILE`, or choose \
+             the classifier \"analytic\""
+    )]
+    TemporalAbsent {
+        /// Identity of the bundle.
+        bundle: String,
+    },
+    /// The temporal classifier was trained on features that mean something else.
+    #[error("{}: trained on features of version {found}, but this program has those of version {needed}; train it again \
+             on questions of this program (`cartvisiond replay --questions`), use the program that it was trained for, \
+             or choose the classifier \"analytic\"", file.display())]
+    FeatureVersion {
+        /// The model.
+        file: PathBuf,
+        /// What the bundle says.
+        found: u32,
+        /// What the core has.
+        needed: u32,
+    },
+    /// The temporal classifier's inputs or outputs are not those of one.
+    #[error("{}: its {what} is {found}, but a temporal classifier's is {expected}; export it again", file.display())]
+    Temporal {
+        /// The model.
+        file: PathBuf,
+        /// "input" or "output".
+        what: &'static str,
+        /// What it should have.
+        expected: String,
+        /// What it has.
+        found: String,
+    },
+    /// A temporal classifier gave something else than three probabilities.
+    #[error("{}: the temporal classifier gave {found:?} for none, added and removed, which are no probabilities that sum \
+             to 1; is there a softmax at its end, and are its weights sound?", file.display())]
+    NoProbabilities {
+        /// The model.
+        file: PathBuf,
+        /// What it gave.
+        found: Vec<f32>,
+    },
     /// ONNX Runtime failed while it ran.
     #[error("ONNX Runtime failed while {doing}: {reason}")]
     Failed {
@@ -107,6 +149,10 @@ impl EngineError {
             | Self::Failed { .. } => true,
             Self::Bundle(e) => e.is_environment(),
             Self::VariantAbsent { .. }
+            | Self::TemporalAbsent { .. }
+            | Self::FeatureVersion { .. }
+            | Self::Temporal { .. }
+            | Self::NoProbabilities { .. }
             | Self::NotAModel { .. }
             | Self::Input { .. }
             | Self::Output { .. }

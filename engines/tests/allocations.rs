@@ -1,16 +1,17 @@
-//! After it is loaded, a detector costs no heap allocation on our side. (ONNX Runtime's own are its C++ heap's.)
+//! After they are loaded, neither a detector nor a temporal classifier costs a heap allocation on our side. (ONNX Runtime's own are its C++ heap's.)
 #![allow(clippy::unwrap_used)]
 
 use allocation_counter::measure;
+use cartvision_core::features::{ASKED, ROW, VERSION, WINDOW};
 use cartvision_core::{Detections, PixelFormat};
 use cartvision_engines::{
-    Detector, Runtime,
+    Detector, Runtime, TemporalClassifier,
     detector::{Decoder, Letterbox, MAX_CANDIDATES},
 };
 use tempfile::tempdir;
 
 mod support;
-use support::{END2END, Plain, YOLO, YOLOX, bundle, data, manifest, real};
+use support::{END2END, Plain, YOLO, YOLOX, bundle, data, manifest, real, temporal_bundle};
 
 #[test]
 fn a_picture_costs_no_allocation() {
@@ -38,6 +39,21 @@ fn a_picture_costs_no_allocation() {
         });
         assert_eq!(counted.count_total, 0, "{}", model.display());
     }
+}
+
+#[test]
+fn a_question_costs_no_allocation() {
+    let place = tempdir().unwrap();
+    let bundle = temporal_bundle(place.path(), &data("temporal.onnx"), VERSION);
+    let mut classifier = TemporalClassifier::load(&Runtime::open().unwrap(), &bundle).unwrap();
+    let (window, asked) = ([[0.5; ROW]; WINDOW], [0.5; ASKED]);
+    classifier.classify(&window, &asked).unwrap();
+    let counted = measure(|| {
+        for _ in 0..3 {
+            classifier.classify(&window, &asked).unwrap();
+        }
+    });
+    assert_eq!(counted.count_total, 0);
 }
 
 #[test]

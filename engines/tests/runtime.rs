@@ -44,7 +44,10 @@ fn library(directory: &Path, source: &str) -> Option<PathBuf> {
     let (file, out) = (directory.join("fake.rs"), directory.join("libfake.so"));
     fs::write(&file, source).unwrap();
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let built = Command::new(rustc).args(["--crate-type=cdylib", "-o"]).args([&out, &file]).output();
+    let built = Command::new(rustc)
+        .args(["--crate-type=cdylib", "--edition=2024", "-o"])
+        .args([&out, &file])
+        .output();
     match built {
         Ok(output) if output.status.success() => Some(out),
         other => {

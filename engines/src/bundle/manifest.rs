@@ -68,6 +68,16 @@ pub struct DetectorModel {
     pub variants: Variants,
 }
 
+impl DetectorModel {
+    /// Extents of the input.
+    pub(crate) fn shape(&self) -> [usize; 4] {
+        match self.layout {
+            TensorLayout::Nchw => [1, 3, self.height, self.width],
+            TensorLayout::Nhwc => [1, self.height, self.width, 3],
+        }
+    }
+}
+
 /// How a detector's output is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

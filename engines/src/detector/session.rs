@@ -1,12 +1,11 @@
-//! One ONNX Runtime session, with its input and output bound to buffers that live as long as it does.
+//! A detector's session, with its input and output bound to buffers that live as long as it does.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
 use cartvision_core::Picture;
 use ort::{
-    AsPointer as _,
-    session::{IoBinding, Session as OrtSession, builder::GraphOptimizationLevel},
-    value::{Outlet, Tensor, TensorElementType, ValueType},
+    session::{IoBinding, Session as OrtSession},
+    value::Tensor,
 };
 
 use super::{
@@ -14,91 +13,11 @@ use super::{
     tensor::{self, Letterbox},
 };
 use crate::{
-    bundle::{DetectorModel, Dtype, Family, TensorLayout},
+    bundle::{DetectorModel, Dtype, Family},
     error::EngineError,
+    onnx::{self, Port},
     runtime::Runtime,
 };
-
-/// One input of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// Its name.
-    pub name: String,
-    /// Its element type where bundles know it; `None` for any other.
-    pub dtype: Option<Dtype>,
-    /// Its extents; `None` where the model leaves one open.
-    pub shape: Vec<Option<usize>>,
-}
-
-impl fmt::Display for Port {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} (", self.name)?;
-        for (i, extent) in self.shape.iter().enumerate() {
-            let sign = if i == 0 { "" } else { "×" };
-            match extent {
-                Some(extent) => write!(f, "{sign}{extent}")?,
-                None => write!(f, "{sign}?")?,
-            }
-        }
-        f.write_str(match self.dtype {
-            Some(Dtype::F32) => ", f32)",
-            Some(Dtype::U8) => ", u8)",
-            None => ", another type)",
-        })
-    }
-}
-
-impl From<&Outlet> for Port {
-    fn from(outlet: &Outlet) -> Self {
-        let (dtype, shape) = match outlet.dtype() {
-            ValueType::Tensor { ty, shape, .. } => {
-                let dtype = match ty {
-                    TensorElementType::Float32 => Some(Dtype::F32),
-                    TensorElementType::Uint8 => Some(Dtype::U8),
-                    _ => None,
-                };
-                (dtype, shape.iter().map(|extent| usize::try_from(*extent).ok()).collect())
-            }
-            _ => (None, Vec::new()),
-        };
-        Self { name: outlet.name().to_owned(), dtype, shape }
-    }
-}
-
-/// The inputs of the ONNX model in `bytes`; `file` is for messages.
-///
-/// # Errors
-/// [`EngineError::NotAModel`] or [`EngineError::Failed`].
-pub fn inputs(runtime: &Runtime, file: &Path, bytes: &[u8]) -> Result<Vec<Port>, EngineError> {
-    Ok(open(runtime, file, bytes, 1)?.inputs().iter().map(Port::from).collect())
-}
-
-/// A session as it measured best on a busy two-core x86-64 machine with YOLOX-Nano (`examples/inference_cost.rs`;
-/// CPU time an inference, as a ratio to one plain session with one thread in the same round, medians):
-/// - two sessions of one thread 1.01 to 1.15, one session of two threads 1.2 to 1.4: so one thread each, where there
-///   are pictures enough;
-/// - two threads that spin while they wait 1.39 on a quiet machine, with more inferences a second than any other,
-///   but 2.3 where others want the cores: waiting;
-/// - all graph optimizations; only the first or second level 1.20 to 1.30;
-/// - memory patterns off, denormals flushed 0.99 to 1.03: noise, so left at their defaults; prepacking off 1.05.
-///
-/// `Detector::detect` as a whole: 1.01 to 1.06.
-fn open(runtime: &Runtime, file: &Path, bytes: &[u8], threads: usize) -> Result<OrtSession, EngineError> {
-    let builder = || {
-        OrtSession::builder(runtime.environment())?
-            .with_optimization_level(GraphOptimizationLevel::All)?
-            .with_parallel_execution(false)?
-            .with_intra_threads(threads.max(1))?
-            .with_intra_op_spinning(false)
-            .map_err(ort::Error::from)
-    };
-    let mut builder = builder().map_err(EngineError::failed("configuring a session"))?;
-    builder.commit_from_memory(bytes).map_err(|e| EngineError::NotAModel {
-        file: file.to_owned(),
-        doing: "load",
-        reason: e.message().to_owned(),
-    })
-}
 
 #[derive(Debug)]
 enum Input {
@@ -136,14 +55,11 @@ impl Session {
         decoder: &Decoder,
         threads: usize,
     ) -> Result<Self, EngineError> {
-        let mut session = open(runtime, file, bytes, threads)?;
+        let mut session = onnx::open(runtime, file, bytes, threads)?;
         check_input(&session, file, model)?;
 
         let failed = || EngineError::failed("preparing the session's buffers");
-        let extents = match model.layout {
-            TensorLayout::Nchw => [1, 3, model.height, model.width],
-            TensorLayout::Nhwc => [1, model.height, model.width, 3],
-        };
+        let extents = model.shape();
         let count = extents.iter().product();
         let padding = model.padding.value;
         let input = match model.dtype {
@@ -208,7 +124,7 @@ impl Session {
         let failed = || EngineError::failed("running the model");
         match &self.output {
             Output::Fixed { tensor, shape } => {
-                run_bound(&mut self.session, &self.binding).map_err(failed())?;
+                onnx::run_bound(&mut self.session, &self.binding).map_err(failed())?;
                 let (_, data) = tensor.try_extract_tensor::<f32>().map_err(failed())?;
                 Ok(read(data, shape)?)
             }
@@ -222,18 +138,6 @@ impl Session {
     }
 }
 
-/// `Session::run_binding` without its bookkeeping, which allocates for every output of every run; ours is in a
-/// tensor that we hold anyway.
-#[allow(unsafe_code)]
-fn run_bound(session: &mut OrtSession, binding: &IoBinding) -> ort::Result<()> {
-    // SAFETY: both handles are live, the binding was made from this session and holds its bound values alive; null
-    // run options mean the default ones; `&mut` keeps a second run of the session away.
-    unsafe {
-        let status = (ort::api().RunWithBinding)(session.ptr_mut(), std::ptr::null(), binding.ptr());
-        ort::Error::result_from_status(status)
-    }
-}
-
 /// The extents of a tensor that exists, so none is negative; those past the fourth are of no detector.
 fn known<'a>(shape: &[i64], extents: &'a mut [usize; 4]) -> &'a [usize] {
     let rank = shape.len().min(extents.len());
@@ -244,33 +148,15 @@ fn known<'a>(shape: &[i64], extents: &'a mut [usize; 4]) -> &'a [usize] {
 }
 
 fn check_input(session: &OrtSession, file: &Path, model: &DetectorModel) -> Result<(), EngineError> {
-    let (channels_first, channels_last) =
-        ([1, 3, model.height, model.width], [1, model.height, model.width, 3]);
-    let expected = match model.layout {
-        TensorLayout::Nchw => channels_first,
-        TensorLayout::Nhwc => channels_last,
-    };
-    let ports: Vec<Port> = session.inputs().iter().map(Port::from).collect();
-    let fits = |port: &Port| {
-        port.dtype == Some(model.dtype)
-            && port.shape.len() == expected.len()
-            && port.shape.iter().zip(expected).all(|(has, wants)| has.is_none_or(|has| has == wants))
-            && model.input.as_ref().is_none_or(|name| *name == port.name)
-    };
-    match ports.as_slice() {
-        [port] if fits(port) => Ok(()),
-        _ => Err(EngineError::Input {
+    let expected =
+        Port::fixed(model.input.as_deref().unwrap_or("images"), model.dtype, model.shape().as_slice());
+    let named = |port: &Port| model.input.as_ref().is_none_or(|name| *name == port.name);
+    match onnx::ports(session.inputs()).as_slice() {
+        [port] if port.can_be(&expected) && named(port) => Ok(()),
+        found => Err(EngineError::Input {
             file: file.to_owned(),
-            expected: Port {
-                name: model.input.clone().unwrap_or_else(|| "images".to_owned()),
-                dtype: Some(model.dtype),
-                shape: expected.map(Some).to_vec(),
-            }
-            .to_string(),
-            found: match ports.as_slice() {
-                [] => "nothing".to_owned(),
-                ports => ports.iter().map(Port::to_string).collect::<Vec<_>>().join(" and "),
-            },
+            expected: expected.to_string(),
+            found: Port::list(found),
         }),
     }
 }
@@ -287,11 +173,7 @@ fn first_run(
         Input::F32(tensor) => session.run(ort::inputs![tensor]),
         Input::U8(tensor) => session.run(ort::inputs![tensor]),
     }
-    .map_err(|e| EngineError::NotAModel {
-        file: file.to_owned(),
-        doing: "run",
-        reason: e.message().to_owned(),
-    })?;
+    .map_err(onnx::not_a_model(file, "run"))?;
     if none {
         return Err(no_output(file, decoder));
     }

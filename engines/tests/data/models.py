@@ -64,3 +64,28 @@ save("end2end_bytes_varying.onnx",
 save("ten_numbers.onnx", [h.make_node("Softmax", ["x"], ["y"])], [port("x", [1, 10])], [port("y", [1, 10])], {})
 save("picture_classifier.onnx", [h.make_node("GlobalAveragePool", ["images"], ["y"])],
      [port("images", [1, 3, 64, 64])], [port("y", [1, 3, 1, 1])], {})
+
+# Temporal classifiers. The logits are 0, the window's last value and the last one that was asked; a softmax follows. One
+# lacks it; one takes the root of minus the window's first value and adds it, which is no number where that is above 0.
+# The shapes of others are not those of one.
+def temporal(name, rows=24, softmax=True, root=False, outputs=3, asked="asked"):
+    last = [h.make_node("Reshape", ["window", "flat"], ["values"]), h.make_node("Gather", ["values", "end"], ["w"], axis=1),
+            h.make_node("Gather", [asked, "end"], ["a"], axis=1)]
+    logits = [h.make_node("Concat", ["zero", "w", "a"][:outputs], ["logits"], axis=1)]
+    result = [h.make_node("Softmax", ["logits"], ["soft"], axis=1)] if softmax else [h.make_node("Identity", ["logits"], ["soft"])]
+    if root:
+        result += [h.make_node("Gather", ["values", "first"], ["v"], axis=1), h.make_node("Neg", ["v"], ["minus"]),
+                   h.make_node("Sqrt", ["minus"], ["bad"]), h.make_node("Add", ["soft", "bad"], ["probabilities"])]
+    else:
+        result += [h.make_node("Identity", ["soft"], ["probabilities"])]
+    save(name, last + logits + result, [port("window", [1, rows, 15]), port(asked, [1, 18])],
+         [port("probabilities", [1, outputs])],
+         {"flat": np.array([1, -1]), "end": np.array([-1]), "first": np.array([0]), "zero": np.zeros((1, 1), np.float32)})
+
+
+temporal("temporal.onnx")
+temporal("temporal_twelve_rows.onnx", rows=12)
+temporal("temporal_two_outputs.onnx", outputs=2)
+temporal("temporal_other_name.onnx", asked="question")
+temporal("temporal_without_softmax.onnx", softmax=False)
+temporal("temporal_failing.onnx", root=True)

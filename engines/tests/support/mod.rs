@@ -5,7 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use cartvision_core::{Picture, PixelFormat};
-use cartvision_engines::{Bundle, Draft, Manifest, bundle::Digest};
+use cartvision_engines::{
+    Bundle, Draft, Manifest,
+    bundle::{Digest, TemporalClassifier},
+};
 
 /// A manifest; `detector` is what follows `[detector]`, `roles` the classes' roles in order.
 pub fn manifest(detector: &str, roles: &[&str]) -> Manifest {
@@ -40,6 +43,18 @@ pub fn bundle(place: &Path, model: &Path, mut manifest: Manifest) -> Bundle {
     let draft = Draft::begin(place, false).unwrap();
     let file = draft.add("model.onnx", &std::fs::read(model).unwrap()).unwrap();
     manifest.detector.variants.onnx_fp32 = Some(file);
+    draft.finish(&manifest).unwrap();
+    draft.publish().unwrap()
+}
+
+/// A bundle of a detector and this temporal classifier, made for features of that version.
+pub fn temporal_bundle(place: &Path, model: &Path, feature_version: u32) -> Bundle {
+    let mut manifest = manifest(YOLO, &["item", "hand"]);
+    let draft = Draft::begin(place, false).unwrap();
+    let add = |name: &str, file: &Path| draft.add(name, &std::fs::read(file).unwrap()).unwrap();
+    manifest.detector.variants.onnx_fp32 = Some(add("model.onnx", &data("yolo.onnx")));
+    let model = add("model-temporal.onnx", model);
+    manifest.temporal = Some(TemporalClassifier { feature_version, model });
     draft.finish(&manifest).unwrap();
     draft.publish().unwrap()
 }
