@@ -2,14 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 use allocation_counter::measure;
+use cartvision_core::features::{self, ROW, VERSION, WINDOW};
 use cartvision_core::{
     CameraId, Detections, Effect, Effects, Input, MAX_EFFECTS, MediaTime, Outcome, Question, Session,
     Settings, Zone, analytic,
 };
 use cartvision_engines::{
-    Manifest,
+    Bundle, Manifest, Runtime, TemporalClassifier,
     detector::{Decoder, Letterbox},
 };
+use cartvision_tests::bench::Bench;
 
 /// The model's input side and, of its three grids, the one with stride 8.
 const SIDE: usize = 416;
@@ -91,6 +93,11 @@ fn a_picture_costs_no_allocation_from_output_to_decision() {
     let mut output = vec![0.0_f32; CELLS * VALUES];
     let mut cart = Box::new(Session::new(Settings::default(), [Zone::whole(), Zone::whole()]).unwrap());
     let cameras = [0, 1].map(|i| CameraId::new(i).unwrap());
+    // The analytic classifier decides, so that there are acts; the learned one is asked the same.
+    let bench = Bench::temporal("temporal.onnx", VERSION);
+    let bundle = Bundle::open(&bench.bundle).unwrap();
+    let mut learned = TemporalClassifier::load(&Runtime::open().unwrap(), &bundle).unwrap();
+    let (mut window, mut asked) = ([[0.0; ROW]; WINDOW], 0);
     let mut seen = Detections::new();
     let mut effects = Effects::new();
     let (mut added, mut removed, mut unresolved) = (0, 0, 0);
@@ -122,6 +129,9 @@ fn a_picture_costs_no_allocation_from_output_to_decision() {
             }
             count(&effects);
             for question in questions.into_iter().flatten() {
+                cart.window(question.camera, question.track, &mut window);
+                learned.classify(&window, &features::asked(&question)).unwrap();
+                asked += 1;
                 let answer = analytic::classify(&question);
                 cart.step(now, Input::Classified { question: question.id, answer }, &mut effects);
                 count(&effects);
@@ -133,4 +143,5 @@ fn a_picture_costs_no_allocation_from_output_to_decision() {
     let counted = measure(|| (5..4 * ROUND).for_each(&mut picture));
     assert_eq!(counted.count_total, 0, "allocations in {} pictures of two cameras", 4 * ROUND - 5);
     assert_eq!((added, removed), (4, 4), "the pictures tell of acts; {unresolved} unresolved");
+    assert!(asked >= 16, "two cameras asked of each: {asked}");
 }

@@ -177,6 +177,20 @@ fn configurations() {
             "does not belong",
             "CARTVISION_BROKER_PASSWORD",
         ),
+        (
+            "a learned classifier where there is none",
+            good.replace("threads = 1", "threads = 1\nclassifier = 'learned'"),
+            2,
+            "has no temporal classifier",
+            "cartlab bundle --temporal",
+        ),
+        (
+            "a classifier of no kind",
+            good.replace("threads = 1", "threads = 1\nclassifier = 'best'"),
+            2,
+            "model.classifier = \"best\"",
+            "give \"learned\" or \"analytic\"",
+        ),
         ("no bundle", good.replace(bench.bundle.to_str().unwrap(), absent), 2, "absent", "cartlab bundle"),
     ] {
         let file = bench.write("cart.toml", text);

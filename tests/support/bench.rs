@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::input::{Real, tiny_bundle};
+use crate::input::{Real, tiny_bundle, with_temporal};
 use crate::program::{Ran, cartvisiond, run};
 use crate::video::{self, Index};
 
@@ -31,6 +31,13 @@ impl Bench {
     pub fn tiny() -> Self {
         let place = TempDir::new().unwrap();
         let bundle = tiny_bundle(place.path());
+        Self { place, bundle }
+    }
+
+    /// With the tiny model, and one of the tiny temporal classifiers for features of that version.
+    pub fn temporal(model: &str, feature_version: u32) -> Self {
+        let Self { place, bundle } = Self::tiny();
+        let bundle = with_temporal(&bundle, model, feature_version, place.path().join("bundle-temporal"));
         Self { place, bundle }
     }
 

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cartvision_engines::bundle::TemporalClassifier;
+use cartvision_engines::{Bundle, Draft};
 use serde_json::Value;
 
 use crate::program::{cartlab, run};
@@ -108,6 +110,21 @@ fn bundle(place: &Path, model: &Path, family: &str, classes: &Path, items: &str)
     }
     run(&mut cartlab).expect_code(0);
     out
+}
+
+/// A bundle like this one, with one of the tiny temporal classifiers, made for features of that version.
+pub fn with_temporal(bundle: &Path, model: &str, feature_version: u32, place: PathBuf) -> PathBuf {
+    let bundle = Bundle::open(bundle).unwrap();
+    let draft = Draft::begin(&place, false).unwrap();
+    for file in bundle.manifest().files() {
+        draft.add(&file.file, &bundle.read(file).unwrap()).unwrap();
+    }
+    let mut manifest = bundle.manifest().clone();
+    let model = draft.add("temporal.onnx", &std::fs::read(tiny_model(model)).unwrap()).unwrap();
+    manifest.temporal = Some(TemporalClassifier { feature_version, model });
+    draft.finish(&manifest).unwrap();
+    draft.publish().unwrap();
+    place
 }
 
 /// Writes a configuration of store `store-1`, cart `cart-1`; `cameras` are its `[[camera]]` blocks.

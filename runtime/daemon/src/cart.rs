@@ -23,6 +23,7 @@ use cartvision_wire::{
 };
 
 use crate::catalogue::Catalogue;
+use crate::classifier::Classifier;
 use crate::clock::TimeLine;
 use crate::corrections::{Corrections, Piece};
 use crate::journal::{Journal, Row};
@@ -47,6 +48,7 @@ pub(crate) enum SessionRefusal {
 #[derive(Debug)]
 pub(crate) struct Cart {
     core: Box<Session>,
+    classifier: Classifier,
     effects: Effects,
     catalogue: Catalogue,
     cameras: Vec<CameraName>,
@@ -69,6 +71,7 @@ impl Cart {
     /// A cart outside a session; its log is opened.
     pub(crate) fn open(
         core: Box<Session>,
+        classifier: Classifier,
         catalogue: Catalogue,
         cameras: Vec<CameraName>,
         bundle: &str,
@@ -77,6 +80,7 @@ impl Cart {
     ) -> Result<Self, EventError> {
         let mut cart = Self {
             core,
+            classifier,
             effects: Effects::new(),
             catalogue,
             cameras,
@@ -290,6 +294,11 @@ impl Cart {
             queue("questions", 0, MAX_QUESTIONS, core.questions_refused + core.acts_refused),
             queue("basket-lines", self.core.basket().lines().len(), MAX_LINES, self.overflows),
         ]
+    }
+
+    /// Who answers the core's questions.
+    pub(crate) fn classifier(&self) -> &Classifier {
+        &self.classifier
     }
 
     /// Pictures that the core dropped because a later one of that camera had come first.

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::Ended;
 use crate::broker::probe;
 use crate::catalogue::Catalogue;
+use crate::classifier::{Classifier, Kind};
 use crate::cli::CheckArgs;
 use crate::config::{self, Config};
 use crate::failure::Failure;
@@ -91,6 +92,7 @@ fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
     if let (Ok(bundle), Ok(runtime)) = (&bundle, &runtime) {
         let detector = Detector::load(runtime, bundle, 1).map_err(Failure::from);
         note("detector", detector.map(|d| format!("{} ran", d.variant().name())));
+        note("classifier", classifier(&config, bundle));
     }
     for (name, result) in cameras(&config, bundle.as_ref().ok()) {
         note(&format!("camera {name}"), result);
@@ -101,6 +103,19 @@ fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
             .map(|()| format!("{} takes this cart", config.identity.address))
             .map_err(Failure::environment),
     );
+}
+
+/// Which one answers the core's questions, and why.
+fn classifier(config: &Config, bundle: &Bundle) -> Result<String, Failure> {
+    let kind = Classifier::load(config.classifier, bundle)?.kind();
+    let why = match (kind, &bundle.manifest().temporal) {
+        (Kind::Learned, Some(temporal)) => {
+            format!("{} for features of version {} ran", temporal.model.file, temporal.feature_version)
+        }
+        (Kind::Analytic, None) => "the bundle has no learned one".to_owned(),
+        _ => "model.classifier says so".to_owned(),
+    };
+    Ok(format!("{kind}: {why}"))
 }
 
 fn again(e: &Failure) -> Failure {

@@ -6,6 +6,7 @@ use cartvision_wire::exit;
 use cartvision_wire::{CameraName, CartId, SessionId, StoreId, UtcTime};
 use clap::{Args, Parser, Subcommand};
 
+use crate::classifier::Kind;
 use crate::config::MAX_THREADS;
 
 /// The cart's daemon: cameras in, item-added and item-removed events out over MQTT.
@@ -74,6 +75,10 @@ pub(crate) struct ReplayArgs {
     /// answered, as JSON lines: what one is trained on. The file is written whole, at the end, or not at all
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
+    /// Who answers the core's questions; default: the bundle's learned classifier where it has one, else the
+    /// analytic one
+    #[arg(long, value_name = "KIND")]
+    pub(crate) classifier: Option<Kind>,
     /// Publish on this broker: mqtt://host:port or mqtts://user@host:port; the password is read from
     /// CARTVISION_BROKER_PASSWORD or --broker-password-file
     #[arg(long, value_name = "URL")]

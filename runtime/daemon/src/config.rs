@@ -12,6 +12,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::broker::{Credentials, Identity};
+use crate::classifier::Kind;
 use crate::failure::Failure;
 use crate::zones;
 
@@ -59,6 +60,8 @@ struct ModelSection {
     bundle: PathBuf,
     #[serde(default)]
     threads: u16,
+    #[serde(default)]
+    classifier: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -146,6 +149,8 @@ pub(crate) struct Config {
     pub(crate) bundle: PathBuf,
     /// Inference threads; `None`: one for each core.
     pub(crate) threads: Option<usize>,
+    /// Who answers the core's questions; `None`: the learned classifier where the bundle has one.
+    pub(crate) classifier: Option<Kind>,
     pub(crate) settings: Settings,
     pub(crate) cameras: Vec<Camera>,
 }
@@ -214,6 +219,14 @@ impl Config {
                 read.model.threads
             )));
         }
+        let classifier = match read.model.classifier.as_str() {
+            "" => None,
+            name => Some(Kind::named(name).ok_or_else(|| {
+                at(&format_args!(
+                    "model.classifier = {name:?}: give \"learned\" or \"analytic\", or leave it empty"
+                ))
+            })?),
+        };
         let settings = read.decision.settings();
         settings.check().map_err(|e| at(&format_args!("[decision] {e}")))?;
 
@@ -250,6 +263,7 @@ impl Config {
             state_dir: read.cart.state_dir,
             bundle: read.model.bundle,
             threads: (read.model.threads > 0).then_some(read.model.threads.into()),
+            classifier,
             settings,
             cameras,
         })
@@ -326,6 +340,15 @@ mod tests {
     }
 
     #[test]
+    fn a_classifier_is_chosen_by_its_name() {
+        for (name, kind) in [("", None), ("learned", Some(Kind::Learned)), ("analytic", Some(Kind::Analytic))]
+        {
+            let text = REFERENCE.replacen("classifier = \"\"", &format!("classifier = {name:?}"), 1);
+            assert_eq!(parse(&text).unwrap().classifier, kind, "{name:?}");
+        }
+    }
+
+    #[test]
     fn faults_are_named() {
         let camera = "[[camera]]\nname = \"rim-left\"";
         let cases: &[(&str, &str, &str)] = &[
@@ -347,6 +370,7 @@ mod tests {
             ("\nsource = { kind = \"test\"", "\nsource = { kind = \"tset\"", "unknown variant `tset`"),
             ("threads = 0", "threads = -1", "threads"),
             ("threads = 0", "threads = 1000", "model.threads = 1000: give a number from 0 to 64"),
+            ("classifier = \"\"", "classifier = \"learnt\"", "\"learnt\": give \"learned\" or \"analytic\""),
             ("first_frame_s = 10", "first_frame_s = 0", "first_frame_s of camera rim-left is 0"),
             ("name = \"rim-left\"", "name = \"über\"", "camera name"),
             ("store = \"store-1\"", "store = ", "string"),

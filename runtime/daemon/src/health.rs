@@ -18,6 +18,8 @@ pub(crate) enum Trouble {
     EventsRefused,
     /// The detector fails.
     Engine,
+    /// The learned temporal classifier fails: the analytic one stands in.
+    Classifier,
 }
 
 /// The present troubles.
@@ -49,6 +51,7 @@ impl Health {
             Trouble::NobodySubscribed => "nobody subscribed to the events".into(),
             Trouble::EventsRefused => "the broker refuses events".into(),
             Trouble::Engine => "the detector fails".into(),
+            Trouble::Classifier => "the temporal classifier fails; the analytic one stands in".into(),
         })
     }
 }

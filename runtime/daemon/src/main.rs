@@ -11,6 +11,7 @@ mod broker;
 mod cart;
 mod catalogue;
 mod check;
+mod classifier;
 mod cli;
 mod clock;
 mod commands;

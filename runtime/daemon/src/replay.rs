@@ -20,6 +20,7 @@ use cartvision_wire::{Address, CameraName, ExitCode, Measure, Root, Summary};
 use crate::broker::{Credentials, Identity};
 use crate::cart::Cart;
 use crate::catalogue::Catalogue;
+use crate::classifier::{Classifier, Kind};
 use crate::cli::ReplayArgs;
 use crate::clock::TimeLine;
 use crate::facts::{self, Fact};
@@ -55,10 +56,12 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
     let bundle = Bundle::open(&args.bundle)?;
     let core = Session::new(Settings::default(), zones).map_err(Failure::usage)?;
     let catalogue = Catalogue::of(bundle.manifest()).map_err(Failure::usage)?;
-    let (plan, digest) = plan(args, &bundle)?;
+    let classifier = Classifier::load(args.classifier, &bundle)?;
+    let (plan, digest) = plan(args, &bundle, classifier.kind())?;
     let journal = Journal::replayed(args.cart.clone(), args.start_time, digest.to_string().as_bytes());
     let time = TimeLine::Recorded { start: args.start_time };
-    let mut cart = Cart::open(Box::new(core), catalogue, cameras.clone(), &bundle.identity(), journal, time)
+    let (core, name) = (Box::new(core), bundle.identity());
+    let mut cart = Cart::open(core, classifier, catalogue, cameras.clone(), &name, journal, time)
         .map_err(Failure::defect)?;
 
     let (sender, facts) = facts::queue();
@@ -87,7 +90,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
     let closed = sightings.close(&facts, matches!(ended, Ok(false)));
     let seen = run.seen;
     let finished = ended.and_then(|stopped| run.finish(stopped).map(|()| stopped));
-    let events = run.sinks.events();
+    let (events, classifier_failures) = (run.sinks.events(), run.cart.classifier().failures());
     let delivered = run.sinks.close(facts);
     let summary = Summary {
         frames: seen,
@@ -96,6 +99,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
         peak_rss_mib: figures::memory().peak_rss_mib,
         events,
         streams: cameras.len() as u32,
+        classifier_failures,
     };
     let stopped = finished?;
     closed?;
@@ -106,16 +110,16 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
 }
 
 /// Opens what the sightings come from; gives also the digest of all that decides about the events.
-fn plan(args: &ReplayArgs, bundle: &Bundle) -> Result<(Plan, Digest), Failure> {
+fn plan(args: &ReplayArgs, bundle: &Bundle, classifier: Kind) -> Result<(Plan, Digest), Failure> {
     if let Some(inputs) = args.inputs.as_deref().map(Recorded::open).transpose()?.flatten() {
         let input = Input::read(args, bundle)?;
         inputs.expect(&input)?;
-        return Ok((Plan::Read(Box::new(inputs)), input.digest_with_rules(args)?));
+        return Ok((Plan::Read(Box::new(inputs)), input.digest_with_rules(args, classifier)?));
     }
     // First, because it tells better what is wrong with a recording.
     let studio = Studio::open(args, bundle)?;
     let input = Input::read(args, bundle)?;
-    let digest = input.digest_with_rules(args)?;
+    let digest = input.digest_with_rules(args, classifier)?;
     let begin = |place: &PathBuf| Recorder::begin(place, input, bundle.manifest());
     let recorder = args.inputs.as_ref().map(begin).transpose()?;
     Ok((Plan::Detect(studio, recorder), digest))

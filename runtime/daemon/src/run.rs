@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::broker::{BrokerFact, Link, Post, Taking};
 use crate::cart::Cart;
 use crate::catalogue::Catalogue;
+use crate::classifier::Classifier;
 use crate::clock::{TimeLine, utc_now};
 use crate::commands;
 use crate::config::Config;
@@ -45,7 +46,9 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     let runtime = Runtime::open()?;
     let threads = config.threads.unwrap_or_else(inference::default_threads);
     let detectors = inference::detectors(&runtime, &bundle, threads)?;
-    tracing::info!(bundle = bundle.identity(), onnxruntime = %runtime.path().display(), threads, "engine ready");
+    let classifier = Classifier::load(config.classifier, &bundle)?;
+    let (engine, kind) = (runtime.path().display(), classifier.kind());
+    tracing::info!(bundle = bundle.identity(), onnxruntime = %engine, threads, classifier = %kind, "engine ready");
 
     let size = (bundle.manifest().detector.width, bundle.manifest().detector.height);
     let sources = config.cameras.iter().map(|c| c.capture(size)).collect::<Result<_, _>>()?;
@@ -57,9 +60,9 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         .map_err(Failure::usage)?;
     let catalogue = Catalogue::of(bundle.manifest()).map_err(Failure::usage)?;
     let journal = Journal::live(config.identity.root.cart().clone());
-    let cart =
-        Cart::open(Box::new(core), catalogue, names.clone(), &bundle.identity(), journal, TimeLine::Live)
-            .map_err(Failure::defect)?;
+    let (core, identity) = (Box::new(core), bundle.identity());
+    let cart = Cart::open(core, classifier, catalogue, names.clone(), &identity, journal, TimeLine::Live)
+        .map_err(Failure::defect)?;
 
     let (sender, facts) = facts::queue();
     signals::stop_on(&sender)?;
@@ -254,6 +257,7 @@ impl Daemon {
             return Ok(());
         }
         self.cart.saw(sighting.camera, sighting.at, &mut sighting.detections).map_err(Failure::defect)?;
+        self.health.set(Trouble::Classifier, self.cart.classifier().is_failing());
         let Sighting { captured, taken, inferred, .. } = sighting;
         let [slot, inference, decision] = &mut camera.stages;
         slot.add(taken.saturating_duration_since(captured));
@@ -386,6 +390,7 @@ impl Daemon {
             outbox,
             temperature_c: figures::temperature(),
             memory: figures::memory(),
+            classifier_failures: self.cart.classifier().failures(),
         });
     }
 }

@@ -19,4 +19,8 @@ pub struct Summary {
     pub events: u64,
     /// Cameras.
     pub streams: u32,
+    /// Questions on which the learned classifier failed and the analytic one answered; absent where no learned one
+    /// was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier_failures: Option<u64>,
 }

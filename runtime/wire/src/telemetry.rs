@@ -28,6 +28,10 @@ pub struct Telemetry {
     pub temperature_c: Option<Measure>,
     /// The process's memory.
     pub memory: MemoryFigures,
+    /// Questions on which the learned classifier failed and the analytic one answered, in total; absent where no
+    /// learned one is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier_failures: Option<u64>,
 }
 
 /// One camera.

@@ -3,8 +3,7 @@
 use std::num::NonZeroU32;
 
 use cartvision_core::{
-    ActProbabilities, CameraSet, Change, Decision, Effect, Input, MAX_EFFECTS, MediaTime, Outcome,
-    QuestionId, analytic,
+    ActProbabilities, CameraSet, Change, Decision, Effect, Input, MAX_EFFECTS, MediaTime, Outcome, QuestionId,
 };
 use cartvision_wire::event::{self, Cameras, Removal, Unresolved};
 use cartvision_wire::item::OpenChange;
@@ -13,14 +12,14 @@ use cartvision_wire::{Candidate, DecidedBy, EventData, EventError, Item, Probabi
 use super::{Answered, Cart};
 
 impl Cart {
-    /// One fact into the core; its questions are answered at once, by the analytic classifier.
+    /// One fact into the core; its questions are answered at once.
     pub(super) fn step(&mut self, now: MediaTime, input: Input<'_>) -> Result<(), EventError> {
         self.core.step(now, input, &mut self.effects);
         // All of them before the first answer is stepped in: each is about what the core knows now.
         let mut answers: [Option<(QuestionId, ActProbabilities)>; MAX_EFFECTS] = [None; MAX_EFFECTS];
         for (place, effect) in answers.iter_mut().zip(&self.effects) {
             if let Effect::Classify(question) = effect {
-                let answer = analytic::classify(question);
+                let answer = self.classifier.answer(&self.core, question);
                 if let Some(kept) = &mut self.answered {
                     let asked = (question, answer);
                     kept.extend(Answered::of(asked, &self.core, &self.cameras, &self.catalogue, now));

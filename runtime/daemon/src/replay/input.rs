@@ -9,6 +9,7 @@ use cartvision_engines::bundle::Digest;
 use cartvision_wire::CameraName;
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::Kind;
 use crate::cli::ReplayArgs;
 use crate::failure::Failure;
 
@@ -53,10 +54,10 @@ impl Input {
     }
 
     /// Stands for all that decides about the events, so that only a replay of the same gives the same ids.
-    pub(super) fn digest_with_rules(&self, args: &ReplayArgs) -> Result<Digest, Failure> {
+    pub(super) fn digest_with_rules(&self, args: &ReplayArgs, classifier: Kind) -> Result<Digest, Failure> {
         let zones = args.zones.as_deref().map(|file| content(file, "zones")).transpose()?;
         let zones = zones.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
-        Ok(Digest::of(format!("{}\n{zones}\n{}\n", self.digest(), args.session).as_bytes()))
+        Ok(Digest::of(format!("{}\n{zones}\n{}\n{classifier}\n", self.digest(), args.session).as_bytes()))
     }
 
     /// What of `other` is not the same, for people; nothing if all is.

@@ -260,6 +260,7 @@ pub fn telemetry() -> Telemetry {
         outbox: OutboxFigures { delivery: Some(stage), ..OutboxFigures::default() },
         temperature_c: None,
         memory: MemoryFigures { rss_mib: Measure::new(80.5), peak_rss_mib: Measure::new(90.25) },
+        classifier_failures: Some(2),
     }
 }
 
@@ -271,6 +272,7 @@ pub fn summary() -> Summary {
         peak_rss_mib: Measure::new(141.0),
         events: 11,
         streams: 1,
+        classifier_failures: Some(0),
     }
 }
 
