@@ -129,7 +129,7 @@ mod tests {
             if n == 2 { Err("full") } else { Ok(()) }
         });
         assert_eq!((done, *last.lock().unwrap()), (Err(Trouble::Failed("full")), 2));
-        assert_eq!(crew.each(1, |n| Ok::<_, ()>(n)), Ok(vec![0]), "the crew works on");
+        assert_eq!(crew.each(1, Ok::<_, ()>), Ok(vec![0]), "the crew works on");
     }
 
     #[test]
