@@ -89,6 +89,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     figures = export(args.checkpoint, args.out)
+    args.out.with_suffix(".json").write_text(json.dumps(figures, indent=1))
     print(json.dumps(figures))
     if figures["farthest_pixels"] > 0.5 or figures["farthest_score"] > 0.01:
         raise SystemExit("export: the graph does not give what the network gives; try another PyTorch version")

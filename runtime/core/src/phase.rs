@@ -24,6 +24,9 @@ const BARE_PICTURES: u32 = 4;
 const BORDER: f32 = 0.01;
 /// How far ahead a lost item's way is followed to see whether it led over the edge, seconds.
 const AHEAD_S: f32 = 0.3;
+/// What was lost before it was out left about so long after its last sighting (median over the dummy cart's removals as
+/// a detector sees them: 0.08 s at the edge, 0.17 s elsewhere).
+const LEFT_AFTER: Span = Span::from_ms(100);
 /// Less travel than this and nobody saw the item move.
 const UNMOVED: f32 = 0.25;
 /// Stock may move less than this (a cart that is pushed off shakes its content).
@@ -228,7 +231,8 @@ impl Scene<'_> {
                 return (Phase::Resting(Resting { bare: Some(bare), ..was }), None);
             }
             let last = Seen { pictures: 1, touched: u32::from(track.last_touched == Some(track.last_seen)) };
-            let removed = self.suggest(track, Change::Removed, track.last_seen, Passage::InPlace, 0.0, last);
+            let moment = track.last_seen + LEFT_AFTER;
+            let removed = self.suggest(track, Change::Removed, moment, Passage::InPlace, 0.0, last);
             return (Phase::loose(track.bbox, false), Some(removed));
         }
         let overlap = was.place.iou(&track.bbox);
@@ -275,8 +279,8 @@ impl Scene<'_> {
             None if (unseen < HELD && self.hand_in_zone()) || self.found_again(track) => {
                 (Phase::Lifted(was), None)
             }
-            None if self.leads_out(track) => removed(track.last_seen, Passage::AtEdge),
-            None => removed(track.last_seen, Passage::Inside),
+            None if self.leads_out(track) => removed(track.last_seen + LEFT_AFTER, Passage::AtEdge),
+            None => removed(track.last_seen + LEFT_AFTER, Passage::Inside),
         }
     }
 
