@@ -1,24 +1,25 @@
 //! `cartlab bundle`: from anybody's export to a bundle that was seen to run.
 
+mod detector;
+mod error;
+mod figures;
+
 use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
-use cartvision_core::{Detections, Picture, PixelFormat, Role};
+use cartvision_core::{Detections, Picture, PixelFormat, Role, features};
 use cartvision_engines::{
-    Bundle, BundleError, Detector, Draft, EngineError, Manifest, Runtime,
-    bundle::{
-        Calibration, Colour, DetectorModel, Dtype, Family, Padding, Placement, TensorLayout, Thresholds,
-        Variants,
-    },
-    detector::{self, Port},
+    Bundle, Detector, Draft, EngineError, Manifest, Runtime, Variant,
+    bundle::{Calibration, FileRef, TemporalClassifier, Thresholds, Variants},
 };
-use cartvision_wire::ExitCode;
 
-use crate::classes::{self, ClassError};
+use crate::classes;
+pub(crate) use detector::Size;
+use detector::{ColourName, FamilyName};
+pub(crate) use error::Error;
 
 const EXAMPLE: &str = "\
 Example:
@@ -29,9 +30,23 @@ Example:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Arguments {
-    /// The exported detector: one ONNX file
+    /// The exported detector, with 32-bit floats inside: one ONNX file
+    #[arg(long, visible_alias = "onnx-fp32", value_name = "FILE")]
+    #[arg(required_unless_present_any = ["onnx_int8_u8", "onnx_int8_qdq"])]
+    onnx: Option<PathBuf>,
+    /// The same in INT8 with unsigned activations: what a CPU runs where it is there
     #[arg(long, value_name = "FILE")]
-    onnx: PathBuf,
+    onnx_int8_u8: Option<PathBuf>,
+    /// The same in INT8 with explicit, symmetric Q/DQ: for TensorRT
+    #[arg(long, value_name = "FILE")]
+    onnx_int8_qdq: Option<PathBuf>,
+    /// A temporal classifier that was trained on questions of this version's `cartvisiond replay --questions`
+    #[arg(long, value_name = "FILE")]
+    temporal: Option<PathBuf>,
+    /// Figures that were measured, a table in TOML or JSON: they go into the manifest, for people. `verified_with` is
+    /// added to them
+    #[arg(long, value_name = "FILE")]
+    figures: Option<PathBuf>,
     /// How its output is to be read: `yolox` (1×N×(5+classes)), `yolo` (1×(4+classes)×N, as YOLOv8, 9 and 11 export)
     /// or `end2end` (1×N×6)
     #[arg(long)]
@@ -72,102 +87,6 @@ pub(crate) struct Arguments {
     pub(crate) json: bool,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum FamilyName {
-    Yolox,
-    Yolo,
-    End2end,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ColourName {
-    Rgb,
-    Bgr,
-}
-
-/// Width and height of an input, pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    width: usize,
-    height: usize,
-}
-
-impl Size {
-    /// Width, then height.
-    pub(crate) fn sides(self) -> [usize; 2] {
-        [self.width, self.height]
-    }
-}
-
-impl FromStr for Size {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = "write it like 416x416";
-        let (width, height) = text.split_once(['x', '×']).ok_or(wrong)?;
-        let side = |text: &str| text.trim().parse().ok().filter(|side| *side > 0).ok_or(wrong);
-        Ok(Self { width: side(width)?, height: side(height)? })
-    }
-}
-
-/// Why no bundle was made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Classes(#[from] ClassError),
-    #[error("{}: cannot read the model: {reason}", file.display())]
-    Unreadable { file: PathBuf, reason: std::io::Error },
-    #[error("{}: the model leaves its input size open", file.display())]
-    SizeOpen { file: PathBuf },
-    #[error("{}: the model's input is {has}, not {}x{}", file.display(), asked.width, asked.height)]
-    SizeFixed { file: PathBuf, has: String, asked: Size },
-    #[error("{}: its input is {found}, but a detector of pictures takes 1×3×height×width or 1×height×width×3, f32 \
-             or u8", file.display())]
-    Input { file: PathBuf, found: String },
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-}
-
-impl Error {
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        let environment = match self {
-            Self::Classes(_) | Self::SizeOpen { .. } | Self::SizeFixed { .. } | Self::Input { .. } => false,
-            // A path that was typed wrong, most often.
-            Self::Unreadable { .. } => false,
-            Self::Engine(e) => e.is_environment(),
-            Self::Bundle(e) => e.is_environment(),
-        };
-        if environment { ExitCode::Environment } else { ExitCode::Usage }
-    }
-
-    pub(crate) fn advice(&self) -> &'static str {
-        match self {
-            Self::Classes(e) => e.advice(),
-            Self::Unreadable { .. } => "give an existing, readable ONNX file with --onnx",
-            Self::SizeOpen { .. } => {
-                "state it with --input, like --input 640x640: the size the model was trained at"
-            }
-            Self::SizeFixed { .. } => "leave --input out, or export the model again at that size",
-            Self::Input { .. } => {
-                "give a detector with --onnx, exported in 32-bit floats for one picture at a time"
-            }
-            Self::Engine(EngineError::Output { .. }) => {
-                "check --family and --classes against the model's export"
-            }
-            Self::Engine(e) if e.is_environment() => "mend that and run the same command again",
-            Self::Engine(EngineError::Bundle(BundleError::Invalid { .. }))
-            | Self::Bundle(BundleError::Invalid { .. }) => {
-                "choose another value for that with this command's options"
-            }
-            Self::Engine(_) => "give a detector with --onnx that ONNX Runtime can run",
-            Self::Bundle(BundleError::Io { .. }) => "give a place that can be written with --out",
-            Self::Bundle(_) => "see --out and --force",
-        }
-    }
-}
-
 /// A bundle that was made.
 #[derive(Debug)]
 pub(crate) struct Made {
@@ -175,19 +94,65 @@ pub(crate) struct Made {
     runtime: Runtime,
 }
 
-/// Makes the bundle. It appears in its place only when it has been run.
+/// A model file that the user gave.
+struct Given<'a> {
+    file: &'a Path,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Given<'a> {
+    fn read(file: &'a Path) -> Result<Self, Error> {
+        let unreadable = |reason| Error::Unreadable { file: file.to_owned(), what: "model", reason };
+        Ok(Self { file, bytes: fs::read(file).map_err(unreadable)? })
+    }
+
+    /// The same error, about the file that the user gave and not about our copy of it.
+    fn blamed(&self, mut error: EngineError) -> EngineError {
+        if let EngineError::NotAModel { file, .. }
+        | EngineError::Input { file, .. }
+        | EngineError::Output { file, .. }
+        | EngineError::Temporal { file, .. }
+        | EngineError::NoProbabilities { file, .. } = &mut error
+        {
+            *file = self.file.to_owned();
+        }
+        error
+    }
+}
+
+impl Arguments {
+    /// The detector's files, as they go into the bundle.
+    fn detectors(&self) -> Result<Vec<(Variant, Given<'_>)>, Error> {
+        let files = [
+            (Variant::OnnxFp32, &self.onnx),
+            (Variant::OnnxInt8U8, &self.onnx_int8_u8),
+            (Variant::OnnxInt8Qdq, &self.onnx_int8_qdq),
+        ];
+        let given = files.into_iter().filter_map(|(variant, file)| Some((variant, file.as_deref()?)));
+        given.map(|(variant, file)| Ok((variant, Given::read(file)?))).collect()
+    }
+}
+
+/// Makes the bundle. It appears in its place only when all of it has been run.
 pub(crate) fn run(arguments: &Arguments) -> Result<Made, Error> {
     let labels = classes::labels(&arguments.classes)?;
     let classes = classes::roles(&labels, &arguments.items, &arguments.hand, &arguments.classes)?;
-    let onnx = fs::read(&arguments.onnx)
-        .map_err(|reason| Error::Unreadable { file: arguments.onnx.clone(), reason })?;
+    let mut figures = arguments.figures.as_deref().map(figures::read).transpose()?.unwrap_or_default();
+    let detectors = arguments.detectors()?;
+    let temporal = arguments.temporal.as_deref().map(Given::read).transpose()?;
     // Before the engine is asked, so that a place that is taken is told at once.
     let draft = Draft::begin(&arguments.out, arguments.force)?;
 
     let runtime = Runtime::open()?;
-    let ports = detector::inputs(&runtime, &arguments.onnx, &onnx)?;
-    let mut model = describe(arguments, &ports)?;
-    model.variants.onnx_fp32 = Some(draft.add("detector.onnx", &onnx)?);
+    figures.insert("verified_with".to_owned(), format!("ONNX Runtime {}", runtime.version()).into());
+    // The command line asks for one at least; what the first one takes, the others must take.
+    let Some((_, first)) = detectors.first() else { return Err(Error::NoDetector) };
+    let ports = cartvision_engines::detector::inputs(&runtime, first.file, &first.bytes)?;
+    let mut model = detector::describe(arguments, first.file, &ports)?;
+    for (variant, given) in &detectors {
+        let (name, place) = slot(&mut model.variants, *variant);
+        *place = Some(draft.add(name, &given.bytes)?);
+    }
     let manifest = Manifest {
         format: Manifest::FORMAT,
         name: arguments.name.clone().unwrap_or_else(|| name_of(&arguments.out)),
@@ -195,83 +160,43 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Made, Error> {
         detector: model,
         thresholds: Thresholds::default(),
         calibration: Calibration::default(),
-        temporal: None,
+        temporal: match &temporal {
+            None => None,
+            Some(given) => Some(TemporalClassifier {
+                feature_version: features::VERSION,
+                model: draft.add("temporal.onnx", &given.bytes)?,
+            }),
+        },
         classes,
-        figures: [("verified_with".to_owned(), format!("ONNX Runtime {}", runtime.version()).into())]
-            .into_iter()
-            .collect(),
+        figures,
     };
     let bundle = draft.finish(&manifest)?;
-    verify(&runtime, &bundle, &arguments.onnx)?;
+    for (variant, given) in &detectors {
+        verify(&runtime, &bundle, *variant).map_err(|e| given.blamed(e))?;
+    }
+    if let Some(given) = &temporal {
+        cartvision_engines::TemporalClassifier::load(&runtime, &bundle)
+            .map_err(|e| Error::Temporal(given.blamed(e)))?;
+    }
     Ok(Made { bundle: draft.publish()?, runtime })
 }
 
-/// What the family and the model's one input say about it; the files are left to the caller.
-fn describe(arguments: &Arguments, ports: &[Port]) -> Result<DetectorModel, Error> {
-    let file = || arguments.onnx.clone();
-    let wrong = || {
-        let found: Vec<_> = ports.iter().map(Port::to_string).collect();
-        let found = if found.is_empty() { "nothing".to_owned() } else { found.join(" and ") };
-        Error::Input { file: file(), found }
-    };
-    let [Port { name, dtype: Some(dtype), shape }] = ports else { return Err(wrong()) };
-    let (layout, width, height) = match shape.as_slice() {
-        [None | Some(1), Some(3), height, width] => (TensorLayout::Nchw, *width, *height),
-        [None | Some(1), height, width, Some(3)] => (TensorLayout::Nhwc, *width, *height),
-        _ => return Err(wrong()),
-    };
-    let asked = arguments.input;
-    let differs = |has: Option<usize>, asked: Option<usize>| has.is_some() && asked.is_some() && has != asked;
-    if let Some(asked) = asked
-        && (differs(width, Some(asked.width)) || differs(height, Some(asked.height)))
-    {
-        let side = |side: Option<usize>| side.map_or("?".to_owned(), |side| side.to_string());
-        let has = format!("{}x{}", side(width), side(height));
-        return Err(Error::SizeFixed { file: file(), has, asked });
+/// What a variant's file is called in the bundle, and where the manifest names it.
+fn slot(variants: &mut Variants, variant: Variant) -> (&'static str, &mut Option<FileRef>) {
+    match variant {
+        Variant::OnnxFp32 => ("detector.onnx", &mut variants.onnx_fp32),
+        Variant::OnnxInt8U8 => ("detector-int8-u8.onnx", &mut variants.onnx_int8_u8),
+        Variant::OnnxInt8Qdq => ("detector-int8-qdq.onnx", &mut variants.onnx_int8_qdq),
     }
-    let width = width.or(asked.map(|a| a.width)).ok_or_else(|| Error::SizeOpen { file: file() })?;
-    let height = height.or(asked.map(|a| a.height)).ok_or_else(|| Error::SizeOpen { file: file() })?;
-
-    let (family, colour, scale, placement) = match arguments.family {
-        FamilyName::Yolox => (Family::Yolox, Colour::Bgr, 1.0, Placement::TopLeft),
-        FamilyName::Yolo => (Family::Yolo, Colour::Rgb, 1.0 / 255.0, Placement::Centre),
-        FamilyName::End2end => (Family::End2end, Colour::Rgb, 1.0 / 255.0, Placement::Centre),
-    };
-    Ok(DetectorModel {
-        family,
-        input: Some(name.clone()),
-        width,
-        height,
-        layout,
-        dtype: *dtype,
-        colour: arguments.colour.map_or(colour, |colour| match colour {
-            ColourName::Rgb => Colour::Rgb,
-            ColourName::Bgr => Colour::Bgr,
-        }),
-        scale: arguments.scale.unwrap_or(if *dtype == Dtype::U8 { 1.0 } else { scale }),
-        padding: Padding { value: 114, placement },
-        variants: Variants::default(),
-    })
 }
 
-/// Runs the bundle once, on a grey picture. Errors name the file that the user gave, not our copy of it.
-fn verify(runtime: &Runtime, bundle: &Bundle, onnx: &Path) -> Result<(), Error> {
-    let run = || {
-        let mut detector = Detector::load(runtime, bundle, 1)?;
-        let (width, height) = detector.input_size();
-        let data = vec![128; width * height * 3];
-        let grey = Picture { data: &data, width, height, stride: width * 3, format: PixelFormat::Rgb };
-        detector.detect(grey, &mut Detections::new())
-    };
-    run().map_err(|mut error| {
-        if let EngineError::NotAModel { file, .. }
-        | EngineError::Input { file, .. }
-        | EngineError::Output { file, .. } = &mut error
-        {
-            *file = onnx.to_owned();
-        }
-        error.into()
-    })
+/// Runs a variant once, on a grey picture.
+fn verify(runtime: &Runtime, bundle: &Bundle, variant: Variant) -> Result<(), EngineError> {
+    let mut detector = Detector::load_variant(runtime, bundle, variant, 1)?;
+    let (width, height) = detector.input_size();
+    let data = vec![128; width * height * 3];
+    let grey = Picture { data: &data, width, height, stride: width * 3, format: PixelFormat::Rgb };
+    detector.detect(grey, &mut Detections::new())
 }
 
 /// The directory's name with what a bundle's name cannot hold replaced.
@@ -283,6 +208,10 @@ fn name_of(directory: &Path) -> String {
 }
 
 impl Made {
+    fn variants(&self) -> Vec<&'static str> {
+        self.bundle.manifest().detector.variants.present().map(|(variant, _)| variant.name()).collect()
+    }
+
     fn labels(&self, role: Role) -> Vec<&str> {
         let classes = &self.bundle.manifest().classes;
         classes.iter().filter(|class| class.role == role).map(|class| class.label.as_str()).collect()
@@ -304,12 +233,16 @@ impl Made {
             "  detector  {}, {}×{}, {:?} {:?} {:?}, scale {}",
             model.family, model.width, model.height, model.layout, model.dtype, model.colour, model.scale
         );
+        let _ = writeln!(text, "  variants  {}", self.variants().join(", "));
+        if let Some(temporal) = &self.bundle.manifest().temporal {
+            let _ = writeln!(text, "  temporal  for features of version {}", temporal.feature_version);
+        }
         let _ = writeln!(text, "  items     {}", some(&self.labels(Role::Item)));
         let _ = writeln!(text, "  hands     {}", some(&self.labels(Role::Hand)));
         let _ = writeln!(text, "  ignored   {} classes", self.labels(Role::Ignore).len());
         let _ = writeln!(
             text,
-            "  verified  ran once on ONNX Runtime {} ({})",
+            "  verified  each ran once on ONNX Runtime {} ({})",
             self.runtime.version(),
             self.runtime.origin()
         );
@@ -330,6 +263,8 @@ impl Made {
             "digest": self.bundle.digest().to_string(),
             "family": model.family.to_string(),
             "input": {"width": model.width, "height": model.height},
+            "variants": self.variants(),
+            "features_version": self.bundle.manifest().temporal.as_ref().map(|t| t.feature_version),
             "items": self.labels(Role::Item),
             "hands": self.labels(Role::Hand),
             "ignored": self.labels(Role::Ignore).len(),

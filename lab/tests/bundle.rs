@@ -8,9 +8,9 @@ use std::{
     process::{Command, Output},
 };
 
-use cartvision_core::Role;
+use cartvision_core::{Role, features};
 use cartvision_engines::{
-    Bundle,
+    Bundle, Variant,
     bundle::{Colour, Dtype, Family, Placement, TensorLayout},
 };
 use tempfile::{TempDir, tempdir};
@@ -51,6 +51,8 @@ impl Bench {
             ("three.txt", "person\nbottle\ncup\n"),
             ("twice.txt", "person\nperson\n"),
             ("text.onnx", "this is no model\n"),
+            ("null.json", r#"{"map": null}"#),
+            ("list.json", "[1, 2]"),
         ] {
             fs::write(place.path().join(name), content).unwrap();
         }
@@ -156,6 +158,53 @@ fn each_family_is_bundled_and_run() {
 }
 
 #[test]
+fn every_variant_a_temporal_classifier_and_figures_go_in() {
+    let bench = Bench::new();
+    let (yolo, temporal) = (model("yolo.onnx"), model("temporal.onnx"));
+    for (file, content) in [
+        ("figures.toml", "[map]\nall = 0.5\nitems = [1, 2]\n"),
+        ("figures.json", r#"{"map": {"all": 0.5, "items": [1, 2]}, "verified_with": "nothing"}"#),
+    ] {
+        fs::write(bench.path(file), content).unwrap();
+        let (figures, out) = (bench.path(file), bench.path(&format!("bundle-of-{file}")));
+        let made = bench.bundle(&[
+            ("--onnx-int8-u8", yolo.to_str()),
+            ("--onnx-int8-qdq", yolo.to_str()),
+            ("--temporal", temporal.to_str()),
+            ("--figures", Some(&figures)),
+            ("--out", Some(&out)),
+        ]);
+        let (stdout, stderr) = (text(&made.stdout), text(&made.stderr));
+        assert_eq!(made.status.code(), Some(0), "{file}: {stderr}");
+        for words in ["variants  onnx-int8-u8, onnx-fp32, onnx-int8-qdq", "temporal  for features of version"]
+        {
+            assert!(stdout.contains(words), "{file}: {stdout}");
+        }
+        let bundle = Bundle::open(Path::new(&out)).unwrap();
+        let manifest = bundle.manifest();
+        let present: Vec<_> = manifest.detector.variants.present().map(|(variant, _)| variant).collect();
+        assert_eq!(present, Variant::ALL);
+        let learned = manifest.temporal.as_ref().unwrap();
+        assert_eq!(learned.feature_version, features::VERSION);
+        assert_eq!(bundle.read(&learned.model).unwrap(), fs::read(&temporal).unwrap());
+        let map = manifest.figures["map"].as_table().unwrap();
+        assert_eq!((map["all"].as_float(), map["items"].as_array().map(Vec::len)), (Some(0.5), Some(2)));
+        assert!(manifest.figures["verified_with"].as_str().unwrap().starts_with("ONNX Runtime 1."), "{file}");
+    }
+    // One variant is enough, whichever it is.
+    let only = bench.bundle(&[
+        ("--onnx", None),
+        ("--onnx-int8-qdq", yolo.to_str()),
+        ("--out", Some(&bench.path("only"))),
+        ("--json", Some("")),
+    ]);
+    assert_eq!(only.status.code(), Some(0), "{}", text(&only.stderr));
+    let said: serde_json::Value = serde_json::from_slice(&only.stdout).unwrap();
+    assert_eq!(said["variants"], serde_json::json!(["onnx-int8-qdq"]));
+    assert_eq!(said["features_version"], serde_json::Value::Null);
+}
+
+#[test]
 fn what_is_refused_says_what_where_and_what_next() {
     let bench = Bench::new();
     let path = |name: &str| bench.path(name);
@@ -198,6 +247,52 @@ fn what_is_refused_says_what_where_and_what_next() {
             2,
             &["--items", "\"botle\"", "nearest is \"bottle\""],
         ),
+        ("no detector", &[("--onnx", None)], 2, &["--onnx"]),
+        (
+            "an INT8 variant of another family",
+            &[("--onnx-int8-u8", Some(&of("end2end.onnx")))],
+            2,
+            &["end2end.onnx", "1×4×6", "--family"],
+        ),
+        (
+            "an INT8 variant with another input",
+            &[("--onnx-int8-qdq", Some(&of("end2end_bytes_varying.onnx")))],
+            2,
+            &["end2end_bytes_varying.onnx", "1×64×64×3, u8", "1×3×64×64, f32"],
+        ),
+        ("no INT8 variant", &[("--onnx-int8-u8", Some(&path("nowhere.onnx")))], 2, &["nowhere.onnx"]),
+        (
+            "a detector as the temporal classifier",
+            &[("--temporal", Some(&of("yolo.onnx")))],
+            2,
+            &["yolo.onnx", "1×24×15", "--temporal"],
+        ),
+        (
+            "text as the temporal classifier",
+            &[("--temporal", Some(&path("text.onnx")))],
+            2,
+            &["text.onnx", "cannot load", "--temporal"],
+        ),
+        (
+            "a temporal classifier that gives logits",
+            &[("--temporal", Some(&of("temporal_without_softmax.onnx")))],
+            2,
+            &["temporal_without_softmax.onnx", "softmax", "--temporal"],
+        ),
+        ("no figures", &[("--figures", Some(&path("nowhere.toml")))], 2, &["nowhere.toml", "--figures"]),
+        (
+            "figures that are text",
+            &[("--figures", Some(&path("two.txt")))],
+            2,
+            &["two.txt", ".toml", ".json"],
+        ),
+        (
+            "figures with null",
+            &[("--figures", Some(&path("null.json")))],
+            2,
+            &["null.json", "null", "--figures"],
+        ),
+        ("figures that are a list", &[("--figures", Some(&path("list.json")))], 2, &["list.json", "table"]),
         ("a misspelt hand", &[("--hand", Some("prson"))], 2, &["--hand", "nearest is \"person\""]),
         ("no item", &[("--items", None)], 2, &["--items"]),
         ("an unknown family", &[("--family", Some("ssd"))], 2, &["--family", "yolox, yolo, end2end"]),
@@ -234,7 +329,7 @@ fn what_is_refused_says_what_where_and_what_next() {
     let mut left: Vec<_> =
         fs::read_dir(bench.place.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     left.sort();
-    if left != ["taken", "text.onnx", "three.txt", "twice.txt", "two.txt"] {
+    if left != ["list.json", "null.json", "taken", "text.onnx", "three.txt", "twice.txt", "two.txt"] {
         failures.push(format!("left behind: {left:?}"));
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
