@@ -11,13 +11,14 @@ use cartvision_engines::{
 use tempfile::tempdir;
 
 mod support;
-use support::{END2END, Plain, YOLO, YOLOX, bundle, data, manifest, real, temporal_bundle};
+use support::{END2END, Plain, YOLO, YOLO_RGBX, YOLOX, bundle, data, manifest, real, temporal_bundle};
 
 #[test]
 fn a_picture_costs_no_allocation() {
     let roles = ["item", "hand"];
     let mut cases = vec![
         (data("yolo.onnx"), manifest(YOLO, &roles), 64),
+        (data("yolo_rgbx.onnx"), manifest(YOLO_RGBX, &roles), 64),
         (data("end2end.onnx"), manifest(END2END, &roles), 64),
     ];
     if let Some((model, labels)) = real() {

@@ -66,6 +66,23 @@ fn faults_are_named() {
         ("too wide", |d| edit(d, "width = 64", "width = 8193"), &["detector.width", "8192"]),
         ("no scale", |d| edit(d, "scale = 0.0", "scale = -0.0"), &["detector.scale"]),
         ("scaled bytes", |d| edit(d, "\"f32\"", "\"u8\""), &["detector.scale", "u8"]),
+        (
+            "rgbx in planes",
+            |d| {
+                edit(d, "\"f32\"", "\"u8\"");
+                edit(d, "\"rgb\"", "\"rgbx\"");
+            },
+            &["detector.colour", "rgbx", "nhwc"],
+        ),
+        (
+            "rgbx as floats",
+            |d| {
+                edit(d, "\"nchw\"", "\"nhwc\"");
+                edit(d, "\"rgb\"", "\"rgbx\"");
+            },
+            &["detector.colour", "rgbx", "u8"],
+        ),
+        ("an unknown colour", |d| edit(d, "\"rgb\"", "\"grey\""), &["`grey`", "`rgbx`"]),
         ("a threshold of 1", |d| edit(d, "score = 0.1", "score = 1.0 #"), &["thresholds.score"]),
         ("a name with @", |d| edit(d, "\"tiny\"", "\"ti@ny\""), &["name", "letters"]),
         (

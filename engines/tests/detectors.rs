@@ -8,7 +8,7 @@ use cartvision_engines::{Detector, EngineError, Manifest, Runtime, Variant};
 use tempfile::tempdir;
 
 mod support;
-use support::{END2END, END2END_BYTES, Plain, YOLO, YOLOX, bundle, data, manifest, real};
+use support::{END2END, END2END_BYTES, Plain, YOLO, YOLO_RGBX, YOLOX, bundle, data, manifest, real};
 
 fn load(model: &Path, manifest: Manifest) -> Result<Detector, EngineError> {
     let place = tempdir().unwrap();
@@ -43,6 +43,8 @@ fn families_see_the_picture_and_report_its_boxes() {
         (PixelFormat::Rgb, "yolo.onnx", YOLO, padded(200.0), [left, right], false),
         (PixelFormat::Rgbx, "yolo.onnx", YOLO, padded(200.0), [left, right], false),
         (PixelFormat::Rgbx, "yolo_open_size.onnx", YOLO, padded(200.0), [left, right], false),
+        (PixelFormat::Rgbx, "yolo_rgbx.onnx", YOLO_RGBX, padded(200.0), [left, right], false),
+        (PixelFormat::Rgb, "yolo_rgbx.onnx", YOLO_RGBX, padded(200.0), [left, right], false),
         (PixelFormat::Rgb, "end2end.onnx", END2END, padded(100.0), [left, right], true),
         (
             PixelFormat::Rgb,
@@ -96,10 +98,16 @@ fn families_see_the_picture_and_report_its_boxes() {
 /// After a picture of another shape nothing of the former one is left in the padding.
 #[test]
 fn padding_is_renewed_when_the_fitted_size_changes() {
-    let mut detector = load(&data("yolo.onnx"), manifest(YOLO, &["item", "ignore"])).unwrap();
+    let models = [("yolo.onnx", YOLO, PixelFormat::Rgb), ("yolo_rgbx.onnx", YOLO_RGBX, PixelFormat::Rgbx)];
+    for (model, text, format) in models {
+        padding_of(load(&data(model), manifest(text, &["item", "ignore"])).unwrap(), format);
+    }
+}
+
+fn padding_of(mut detector: Detector, format: PixelFormat) {
     let mut seen = Detections::new();
     for (width, height) in [(64, 64), (64, 16), (8, 64), (64, 33), (64, 1)] {
-        let white = Plain::new(width, height, PixelFormat::Rgb, [255; 3]);
+        let white = Plain::new(width, height, format, [255; 3]);
         detector.detect(white.picture(), &mut seen).unwrap();
         let share = (width * height) as f32 / 4096.0;
         let mean = share + (1.0 - share) * 114.0 / 255.0;
@@ -166,6 +174,13 @@ fn models_that_are_not_what_the_bundle_says_are_refused_with_what_differs() {
         ("another size", data("yolo.onnx"), manifest(&YOLO.replace("64", "96"), &two), "1×3×96×96"),
         ("another layout", data("yolo.onnx"), manifest(&YOLO.replace("nchw", "nhwc"), &two), "1×64×64×3"),
         ("another type", data("end2end_bytes_varying.onnx"), manifest(END2END, &two), "u8"),
+        ("three channels of four", data("yolo_rgbx.onnx"), manifest(END2END_BYTES, &two), "1×64×64×4, u8"),
+        (
+            "four channels of three",
+            data("end2end_bytes_varying.onnx"),
+            manifest(YOLO_RGBX, &two),
+            "1×64×64×4",
+        ),
         ("another name", data("yolo.onnx"), manifest(&format!("input='x'\n{YOLO}"), &two), "\"x\""),
     ];
     let mut failures = Vec::new();

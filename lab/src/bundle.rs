@@ -76,7 +76,7 @@ pub(crate) struct Arguments {
     /// What a byte of the picture is multiplied with [default: 1 for yolox and for byte inputs, otherwise 1/255]
     #[arg(long)]
     scale: Option<f32>,
-    /// Order of the colour channels [default: bgr for yolox, otherwise rgb]
+    /// Order of the colour channels [default: rgbx for inputs of four channels, bgr for yolox, otherwise rgb]
     #[arg(long)]
     colour: Option<ColourName>,
     /// Replace a bundle that is already there

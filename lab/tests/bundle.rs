@@ -132,6 +132,7 @@ fn each_family_is_bundled_and_run() {
     for (file, family, extra, scale) in [
         ("yolo.onnx", "yolo", None, 1.0 / 255.0),
         ("yolo_open_size.onnx", "yolo", Some("64x64"), 1.0 / 255.0),
+        ("yolo_rgbx.onnx", "yolo", None, 1.0),
         ("end2end.onnx", "end2end", None, 1.0 / 255.0),
         ("end2end_bytes_varying.onnx", "end2end", None, 1.0),
     ] {
@@ -151,7 +152,8 @@ fn each_family_is_bundled_and_run() {
         }
         let bundle = Bundle::open(Path::new(&out)).unwrap();
         let m = &bundle.manifest().detector;
-        assert_eq!((m.scale, m.colour, m.width), (scale, Colour::Rgb, 64), "{file}");
+        let colour = if file == "yolo_rgbx.onnx" { Colour::Rgbx } else { Colour::Rgb };
+        assert_eq!((m.scale, m.colour, m.width), (scale, colour, 64), "{file}");
     }
     let all = bench.bundle(&[("--items", Some("*")), ("--out", Some(&bench.path("all")))]);
     assert!(text(&all.stdout).contains("items     bottle\n"), "{}", text(&all.stderr));
@@ -296,6 +298,18 @@ fn what_is_refused_says_what_where_and_what_next() {
         ("a misspelt hand", &[("--hand", Some("prson"))], 2, &["--hand", "nearest is \"person\""]),
         ("no item", &[("--items", None)], 2, &["--items"]),
         ("an unknown family", &[("--family", Some("ssd"))], 2, &["--family", "yolox, yolo, end2end"]),
+        (
+            "three channels as four",
+            &[("--colour", Some("rgbx"))],
+            2,
+            &["detector.colour", "rgbx", "nhwc", "options"],
+        ),
+        (
+            "four channels as three",
+            &[("--onnx", Some(&of("yolo_rgbx.onnx"))), ("--colour", Some("bgr"))],
+            2,
+            &["yolo_rgbx.onnx", "1×64×64×4", "1×64×64×3"],
+        ),
         ("no scale", &[("--scale", Some("0"))], 2, &["detector.scale"]),
         ("a bad version", &[("--bundle-version", Some("a b"))], 2, &["version", "letters"]),
         ("a place that is taken", &[("--out", Some(&taken))], 2, &["taken", "not empty", "--force"]),

@@ -71,9 +71,10 @@ pub struct DetectorModel {
 impl DetectorModel {
     /// Extents of the input.
     pub(crate) fn shape(&self) -> [usize; 4] {
+        let channels = self.colour.channels();
         match self.layout {
-            TensorLayout::Nchw => [1, 3, self.height, self.width],
-            TensorLayout::Nhwc => [1, self.height, self.width, 3],
+            TensorLayout::Nchw => [1, channels, self.height, self.width],
+            TensorLayout::Nhwc => [1, self.height, self.width, channels],
         }
     }
 }
@@ -104,9 +105,9 @@ impl fmt::Display for Family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TensorLayout {
-    /// 1×3×height×width.
+    /// 1×channels×height×width.
     Nchw,
-    /// 1×height×width×3.
+    /// 1×height×width×channels.
     Nhwc,
 }
 
@@ -128,6 +129,19 @@ pub enum Colour {
     Rgb,
     /// Blue, green, red.
     Bgr,
+    /// Red, green, blue, and a fourth byte that the model does not look at: pictures as they come out of capture,
+    /// row by row, without a pass over their pixels. Only with layout `nhwc` and dtype `u8`.
+    Rgbx,
+}
+
+impl Colour {
+    /// Values of a pixel.
+    pub const fn channels(self) -> usize {
+        match self {
+            Self::Rgb | Self::Bgr => 3,
+            Self::Rgbx => 4,
+        }
+    }
 }
 
 /// What fills the input where the picture does not.
@@ -336,6 +350,12 @@ impl Manifest {
             let grids = d.family != Family::Yolox || side.is_multiple_of(32);
             check(grids, key, "must be a multiple of 32 for yolox")?;
         }
+        let as_captured = d.layout == TensorLayout::Nhwc && d.dtype == Dtype::U8;
+        check(
+            d.colour != Colour::Rgbx || as_captured,
+            "detector.colour",
+            "rgbx goes only with layout nhwc and dtype u8: pictures are taken in as they are",
+        )?;
         check(d.scale.is_finite() && d.scale > 0.0, "detector.scale", "must be above 0")?;
         let bytes = d.dtype == Dtype::U8 && d.scale != 1.0;
         check(!bytes, "detector.scale", "must be 1 for dtype u8: such a model scales by itself")?;

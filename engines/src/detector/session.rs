@@ -13,7 +13,7 @@ use super::{
     tensor::{self, Letterbox},
 };
 use crate::{
-    bundle::{DetectorModel, Dtype, Family},
+    bundle::{Colour, DetectorModel, Dtype, Family},
     error::EngineError,
     onnx::{self, Port},
     runtime::Runtime,
@@ -93,7 +93,7 @@ impl Session {
         Ok(Self { binding, input, output, session, scale: model.scale })
     }
 
-    /// Writes a picture into the input, see [`tensor::write`].
+    /// Writes a picture into the input, see [`tensor::write`] and [`tensor::copy`].
     pub(super) fn write(
         &mut self,
         picture: &Picture<'_>,
@@ -110,7 +110,12 @@ impl Session {
             }
             Input::U8(tensor) => {
                 let (_, data) = tensor.try_extract_tensor_mut().map_err(failed())?;
-                tensor::write(picture, letterbox, model, pad, |byte| byte, data);
+                match model.colour {
+                    Colour::Rgbx => tensor::copy(picture, letterbox, model, pad, data),
+                    Colour::Rgb | Colour::Bgr => {
+                        tensor::write(picture, letterbox, model, pad, |byte| byte, data);
+                    }
+                }
             }
         }
         Ok(())

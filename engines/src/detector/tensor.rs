@@ -1,4 +1,4 @@
-//! The picture becomes the input tensor, in one pass.
+//! The picture becomes the input tensor: in one pass over its pixels, or by copying its rows.
 
 use cartvision_core::{BBox, Picture, PixelFormat, picture};
 
@@ -117,6 +117,39 @@ pub(super) fn write<T: Copy>(
     }
 }
 
+/// Copies the picture into `tensor` (1×height×width×4), row by row; otherwise as [`write`].
+pub(super) fn copy(
+    picture: &Picture<'_>,
+    letterbox: &Letterbox,
+    model: &DetectorModel,
+    pad: bool,
+    tensor: &mut [u8],
+) {
+    if pad {
+        tensor.fill(model.padding.value);
+    }
+    let (pixels, _) = tensor.as_chunks_mut::<4>();
+    let mut lines = pixels
+        .chunks_mut(letterbox.input_width)
+        .skip(letterbox.top)
+        .map(|line| &mut line[letterbox.left..letterbox.left + letterbox.width]);
+    match picture.format {
+        PixelFormat::Rgbx => {
+            for (row, line) in rows::<4>(picture, letterbox).zip(&mut lines) {
+                line.copy_from_slice(row);
+            }
+        }
+        // Not what capture gives: other users' pictures, whose missing byte nobody looks at.
+        PixelFormat::Rgb => {
+            for (row, line) in rows::<3>(picture, letterbox).zip(&mut lines) {
+                for ([r, g, b], out) in row.iter().zip(line) {
+                    *out = [*r, *g, *b, model.padding.value];
+                }
+            }
+        }
+    }
+}
+
 /// One row of the picture after the other.
 fn rows<'a, const BYTES: usize>(
     picture: &'a Picture<'_>,
@@ -137,7 +170,8 @@ fn planes<T: Copy, const BYTES: usize>(
     let (first, rest) = tensor.split_at_mut(plane);
     let (second, third) = rest.split_at_mut(plane);
     let (red, green, blue) = match colour {
-        Colour::Rgb => (first, second, third),
+        // Manifests with rgbx in planes are refused.
+        Colour::Rgb | Colour::Rgbx => (first, second, third),
         Colour::Bgr => (third, second, first),
     };
     for (y, row) in rows::<BYTES>(picture, letterbox).enumerate() {
@@ -160,7 +194,8 @@ fn pixels<T: Copy, const BYTES: usize>(
     tensor: &mut [T],
 ) {
     let (first, last) = match colour {
-        Colour::Rgb => (0, 2),
+        // It is for `copy`.
+        Colour::Rgb | Colour::Rgbx => (0, 2),
         Colour::Bgr => (2, 0),
     };
     let (tensor, _) = tensor.as_chunks_mut::<3>();

@@ -39,6 +39,15 @@ for name, shape in [("yolo.onnx", [1, 3, 64, 64]), ("yolo_open_size.onnx", ["bat
     save(name, mean_of_channel(1) + scored, [port("images", shape)], [port("output0", [1, 6, 8])],
          {"zero": np.int64(0), "gain": yolo_gain, "base": yolo})
 
+# Pictures as they are captured: bytes, four a pixel, of which the model takes three and scales them.
+save("yolo_rgbx.onnx",
+     [h.make_node("Slice", ["images", "start", "stop", "axis"], ["three"]),
+      h.make_node("Cast", ["three"], ["floats"], to=T.FLOAT), h.make_node("Mul", ["floats", "scale"], ["scaled"])]
+     + mean_of_channel(3, "scaled") + scored,
+     [port("images", [1, 64, 64, 4], T.UINT8)], [port("output0", [1, 6, 8])],
+     {"zero": np.int64(0), "start": np.array([0]), "stop": np.array([3]), "axis": np.array([3]),
+      "scale": np.float32(1 / 255), "gain": yolo_gain, "base": yolo})
+
 # Rows of x0, y0, x1, y1, score, class.
 rows = np.array([[8, 16, 24, 48, 0, 0], [40, 16, 56, 48, 0.9, 1], [41, 16, 57, 48, 0.6, 1], [0, 0, 0, 0, 0, 0]],
                 np.float32)

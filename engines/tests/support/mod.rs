@@ -34,6 +34,9 @@ pub const END2END: &str = "family='end2end'\nwidth=64\nheight=64\nlayout='nchw'\
 pub const END2END_BYTES: &str = "family='end2end'\nwidth=64\nheight=64\nlayout='nhwc'\ndtype='u8'\ncolour='rgb'\n\
                                  scale=1.0\npadding={value=114,placement='top-left'}";
 
+pub const YOLO_RGBX: &str = "family='yolo'\nwidth=64\nheight=64\nlayout='nhwc'\ndtype='u8'\ncolour='rgbx'\n\
+                             scale=1.0\npadding={value=114,placement='centre'}";
+
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }

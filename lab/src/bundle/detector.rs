@@ -20,6 +20,8 @@ pub(super) enum FamilyName {
 pub(super) enum ColourName {
     Rgb,
     Bgr,
+    /// Four bytes a pixel, as captured; the model takes 1×height×width×4 bytes
+    Rgbx,
 }
 
 /// Width and height of an input, pixels.
@@ -58,7 +60,7 @@ pub(super) fn describe(arguments: &Arguments, file: &Path, ports: &[Port]) -> Re
     let [Port { name, dtype: Some(dtype), shape }] = ports else { return Err(wrong()) };
     let (layout, width, height) = match shape.as_slice() {
         [None | Some(1), Some(3), height, width] => (TensorLayout::Nchw, *width, *height),
-        [None | Some(1), height, width, Some(3)] => (TensorLayout::Nhwc, *width, *height),
+        [None | Some(1), height, width, Some(3 | 4)] => (TensorLayout::Nhwc, *width, *height),
         _ => return Err(wrong()),
     };
     let asked = arguments.input;
@@ -78,6 +80,9 @@ pub(super) fn describe(arguments: &Arguments, file: &Path, ports: &[Port]) -> Re
         FamilyName::Yolo => (Family::Yolo, Colour::Rgb, 1.0 / 255.0, Placement::Centre),
         FamilyName::End2end => (Family::End2end, Colour::Rgb, 1.0 / 255.0, Placement::Centre),
     };
+    // Pictures of four bytes a pixel.
+    let colour =
+        if layout == TensorLayout::Nhwc && shape.last() == Some(&Some(4)) { Colour::Rgbx } else { colour };
     Ok(DetectorModel {
         family,
         input: Some(name.clone()),
@@ -88,6 +93,7 @@ pub(super) fn describe(arguments: &Arguments, file: &Path, ports: &[Port]) -> Re
         colour: arguments.colour.map_or(colour, |colour| match colour {
             ColourName::Rgb => Colour::Rgb,
             ColourName::Bgr => Colour::Bgr,
+            ColourName::Rgbx => Colour::Rgbx,
         }),
         scale: arguments.scale.unwrap_or(if *dtype == Dtype::U8 { 1.0 } else { scale }),
         padding: Padding { value: 114, placement },

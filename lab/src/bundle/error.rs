@@ -22,7 +22,7 @@ pub(crate) enum Error {
     #[error("{}: the model's input is {has}, not {}x{}", file.display(), asked.width, asked.height)]
     SizeFixed { file: PathBuf, has: String, asked: Size },
     #[error("{}: its input is {found}, but a detector of pictures takes 1×3×height×width or 1×height×width×3, f32 \
-             or u8", file.display())]
+             or u8, or 1×height×width×4, u8 (RGBx)", file.display())]
     Input { file: PathBuf, found: String },
     #[error(transparent)]
     Engine(#[from] EngineError),
