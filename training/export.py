@@ -68,11 +68,11 @@ def export(checkpoint: Path, out: Path) -> dict:
 
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     after = session.run(None, {"images": probe.numpy()})[0]
-    classes = [
-        {"label": label, "id": id, "role": "hand" if role == "hand" else "item"}
-        for label, id, role in zip(saved["labels"], saved["ids"], saved["roles"])
-    ]
-    out.with_suffix(".classes.json").write_text(json.dumps(classes, indent=1))
+    # As `cartlab bundle` takes them. What is not in the catalogue is an item without an id: seen, and never sold.
+    roles = list(zip(saved["labels"], saved["ids"], saved["roles"]))
+    items = [f"{label}={id}" if id else label for label, id, role in roles if role != "hand"]
+    out.with_suffix(".classes.txt").write_text("".join(f"{label}\n" for label, _, _ in roles))
+    out.with_suffix(".items.txt").write_text(",".join(items))
     return {
         "farthest_pixels": float(np.abs(after[:, :4] - before[:, :4]).max()),
         "farthest_score": float(np.abs(after[:, 4:] - before[:, 4:]).max()),

@@ -197,6 +197,14 @@ impl Bundle {
         self.manifest.identity()
     }
 
+    /// Stands for all that decides what the detector sees, and for nothing else: bundles that differ in their temporal
+    /// classifier or their figures alone see the same. A version of this program that writes its types otherwise gives
+    /// another digest: then what was kept under it is looked at again.
+    pub fn detector_digest(&self) -> Digest {
+        let Manifest { detector, thresholds, calibration, classes, .. } = &self.manifest;
+        Digest::of(format!("{detector:?}\n{thresholds:?}\n{calibration:?}\n{classes:?}").as_bytes())
+    }
+
     /// SHA-256 of `bundle.toml`, and by that of all files it names.
     pub fn digest(&self) -> Digest {
         self.digest

@@ -88,6 +88,9 @@ pub(crate) struct Arguments {
     /// [default: $XDG_CACHE_HOME/cartvision/inputs, or ~/.cache/…]
     #[arg(long, value_name = "DIR", requires = "bundle")]
     cache: Option<PathBuf>,
+    /// Which temporal classifier answers: `learned` or `analytic` [default: the bundle's, where it has one]
+    #[arg(long, value_name = "WHICH", requires = "bundle", value_parser = ["learned", "analytic"])]
+    classifier: Option<String>,
     /// Replays at the same time [default: 2 where there are as many cores]
     #[arg(long, value_name = "N", requires = "bundle", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,

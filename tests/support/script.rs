@@ -42,7 +42,7 @@ fn pictures(cameras: u64) -> String {
     lines
 }
 
-/// A bench with the tiny model, and a recording for which recorded inputs say that [`pictures`] were seen in it.
+/// A bench with the tiny model, and a recording for which recorded inputs say that `pictures` were seen in it.
 #[derive(Debug)]
 pub struct Scripted {
     /// The bench.

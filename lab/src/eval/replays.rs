@@ -29,11 +29,16 @@ pub(super) struct Replays<'a> {
     cache: PathBuf,
     jobs: usize,
     threads: usize,
+    classifier: Option<&'a str>,
     halt: &'a Halt,
 }
 
 impl<'a> Replays<'a> {
-    pub(super) fn prepare(arguments: &Arguments, bundle: &'a Bundle, halt: &'a Halt) -> Result<Self, Error> {
+    pub(super) fn prepare(
+        arguments: &'a Arguments,
+        bundle: &'a Bundle,
+        halt: &'a Halt,
+    ) -> Result<Self, Error> {
         let program = program::find()?;
         let program_sha256 = program::sha256(&program)?;
         let cache = arguments.cache.clone().or_else(default_cache).ok_or(Error::NoCache)?;
@@ -42,7 +47,9 @@ impl<'a> Replays<'a> {
         fs::create_dir_all(&cache).map_err(unwritable)?;
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let jobs = arguments.jobs.map_or(cores.min(2), usize::from);
-        Ok(Self { program, program_sha256, bundle, cache, jobs, threads: (cores / jobs).max(1), halt })
+        let classifier = arguments.classifier.as_deref();
+        let threads = (cores / jobs).max(1);
+        Ok(Self { program, program_sha256, bundle, cache, jobs, threads, classifier, halt })
     }
 
     /// Where events come from, for the report's head.
@@ -113,6 +120,9 @@ impl<'a> Replays<'a> {
         command.arg("--events").arg(events.join(format!("{}.jsonl", clip.name)));
         command.arg("--questions").arg(questions.join(format!("{}.jsonl", clip.name)));
         command.arg("--inputs").arg(self.cache.join(format!("{}.jsonl", self.key(clip)?)));
+        if let Some(classifier) = self.classifier {
+            command.arg("--classifier").arg(classifier);
+        }
         command.arg("--threads").arg(self.threads.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let ran =
@@ -135,7 +145,7 @@ impl<'a> Replays<'a> {
 
     /// The name of what a bundle saw in a recording: whatever changes what it sees changes the name.
     fn key(&self, clip: &Clip) -> Result<Digest, Error> {
-        let mut key = self.bundle.digest().to_string();
+        let mut key = format!("{} {}", self.bundle.identity(), self.bundle.detector_digest());
         for (name, file) in &clip.cameras {
             // Names hold no line end, digests are of one length: no two lists give the same text.
             key += &format!("\n{name}\n{}", program::sha256(file)?);

@@ -114,12 +114,12 @@ fn plan(args: &ReplayArgs, bundle: &Bundle, classifier: Kind) -> Result<(Plan, D
     if let Some(inputs) = args.inputs.as_deref().map(Recorded::open).transpose()?.flatten() {
         let input = Input::read(args, bundle)?;
         inputs.expect(&input)?;
-        return Ok((Plan::Read(Box::new(inputs)), input.digest_with_rules(args, classifier)?));
+        return Ok((Plan::Read(Box::new(inputs)), input.digest_with_rules(args, bundle, classifier)?));
     }
     // First, because it tells better what is wrong with a recording.
     let studio = Studio::open(args, bundle)?;
     let input = Input::read(args, bundle)?;
-    let digest = input.digest_with_rules(args, classifier)?;
+    let digest = input.digest_with_rules(args, bundle, classifier)?;
     let begin = |place: &PathBuf| Recorder::begin(place, input, bundle.manifest());
     let recorder = args.inputs.as_ref().map(begin).transpose()?;
     Ok((Plan::Detect(studio, recorder), digest))

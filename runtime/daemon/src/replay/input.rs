@@ -13,7 +13,7 @@ use crate::classifier::Kind;
 use crate::cli::ReplayArgs;
 use crate::failure::Failure;
 
-/// All that decides what the detector sees: the bundle, and the cameras with their recordings, in order.
+/// All that decides what the detector sees: the bundle's detector, and the cameras with their recordings, in order.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Input {
     bundle: Used,
@@ -34,7 +34,7 @@ impl Input {
             Ok(Used { name: name.to_string(), sha256: content(path, "recording")? })
         };
         Ok(Self {
-            bundle: Used { name: bundle.identity(), sha256: bundle.digest() },
+            bundle: Used { name: bundle.identity(), sha256: bundle.detector_digest() },
             cameras: args.cameras.iter().map(camera).collect::<Result<_, Failure>>()?,
         })
     }
@@ -54,10 +54,16 @@ impl Input {
     }
 
     /// Stands for all that decides about the events, so that only a replay of the same gives the same ids.
-    pub(super) fn digest_with_rules(&self, args: &ReplayArgs, classifier: Kind) -> Result<Digest, Failure> {
+    pub(super) fn digest_with_rules(
+        &self,
+        args: &ReplayArgs,
+        bundle: &Bundle,
+        classifier: Kind,
+    ) -> Result<Digest, Failure> {
         let zones = args.zones.as_deref().map(|file| content(file, "zones")).transpose()?;
         let zones = zones.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
-        Ok(Digest::of(format!("{}\n{zones}\n{}\n{classifier}\n", self.digest(), args.session).as_bytes()))
+        let (seen, rules) = (self.digest(), bundle.digest());
+        Ok(Digest::of(format!("{seen}\n{rules}\n{zones}\n{}\n{classifier}\n", args.session).as_bytes()))
     }
 
     /// What of `other` is not the same, for people; nothing if all is.
