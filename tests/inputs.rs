@@ -186,10 +186,12 @@ fn files_that_are_not_taken() {
     case("a camera more", &inputs, &two, "cameras rim and not rim, top", "delete");
     case("no recording", &inputs, &[("rim", &bench.at("absent.mov"))], "absent.mov", "check the path");
     case("its own events", &events, &rim, "events would be written over the recorded inputs", "another file");
-    // The same name, and made again.
+    // The same name, and made again for other classes.
     let manifest = bench.bundle.join("bundle.toml");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, format!("{text}# made again\n")).unwrap();
+    let other = text.replacen("\"bottle\"", "\"flask\"", 1);
+    assert_ne!(other, text);
+    fs::write(&manifest, other).unwrap();
     case("another bundle", &inputs, &rim, "of other content", "delete");
     fs::write(&manifest, text).unwrap();
     assert!(!events.exists(), "what is refused writes no events");
