@@ -8,7 +8,7 @@ mod sinks;
 mod whole;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -38,8 +38,8 @@ const PROGRESS: Duration = Duration::from_millis(500);
 
 /// Where the sightings will come from.
 enum Plan {
-    /// From the recordings; and into a file, where one is asked for.
-    Detect(Studio, Option<Recorder>),
+    /// From the recordings.
+    Detect(Studio, Input),
     /// From a file.
     Read(Box<Recorded>),
 }
@@ -66,10 +66,15 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
 
     let (sender, facts) = facts::queue();
     signals::stop_on(&sender)?;
+    // Files are begun when a signal can no longer leave them behind.
     let questions = args.questions.as_deref().map(Questions::begin).transpose()?;
     if questions.is_some() {
         cart.keep_answered();
     }
+    let recorder = match (&plan, &args.inputs) {
+        (Plan::Detect(_, input), Some(place)) => Some(Recorder::begin(place, input, bundle.manifest())?),
+        _ => None,
+    };
     let mut sinks = Sinks::open(args, identity, &bundle, &sender)?;
     cart.start_session(MediaTime::ZERO, &args.session)
         .map_err(Failure::defect)?
@@ -78,7 +83,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
 
     let (began, cpu_before) = (Instant::now(), figures::cpu_time());
     let mut sightings = match plan {
-        Plan::Detect(studio, recorder) => Sightings::Detected(Detected::start(studio, &sender, recorder)?),
+        Plan::Detect(studio, _) => Sightings::Detected(Detected::start(studio, &sender, recorder)?),
         Plan::Read(inputs) => Sightings::Recorded { inputs, paced_from: args.realtime.then_some(began) },
     };
     // Whoever sends holds a sender of its own.
@@ -120,9 +125,7 @@ fn plan(args: &ReplayArgs, bundle: &Bundle, classifier: Kind) -> Result<(Plan, D
     let studio = Studio::open(args, bundle)?;
     let input = Input::read(args, bundle)?;
     let digest = input.digest_with_rules(args, bundle, classifier)?;
-    let begin = |place: &PathBuf| Recorder::begin(place, input, bundle.manifest());
-    let recorder = args.inputs.as_ref().map(begin).transpose()?;
-    Ok((Plan::Detect(studio, recorder), digest))
+    Ok((Plan::Detect(studio, input), digest))
 }
 
 /// The loop of a replay.

@@ -14,14 +14,14 @@ use crate::cli::ReplayArgs;
 use crate::failure::Failure;
 
 /// All that decides what the detector sees: the bundle's detector, and the cameras with their recordings, in order.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Input {
     bundle: Used,
     cameras: Vec<Used>,
 }
 
 /// Something that is used, and what it holds.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Used {
     name: String,
     sha256: Digest,

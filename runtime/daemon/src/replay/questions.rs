@@ -133,7 +133,7 @@ mod tests {
             (1.0 / 3.0, "0.3333"),
             (-8.0, "-8.0"),
             (0.999_96, "1.0"),
-            (24.000_05, "24.0"),
+            (23.999_98, "24.0"),
         ] {
             assert_eq!(serde_json::to_string(&value(number)).unwrap(), text, "{number}");
         }

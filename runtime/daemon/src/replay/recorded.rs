@@ -122,13 +122,13 @@ pub(super) struct Recorder(WholeFile);
 
 impl Recorder {
     /// Begins the file that will lie in `place`.
-    pub(super) fn begin(place: &Path, input: Input, manifest: &Manifest) -> Result<Self, Failure> {
+    pub(super) fn begin(place: &Path, input: &Input, manifest: &Manifest) -> Result<Self, Failure> {
         let mut file = WholeFile::begin(place, CONTENT)?;
         file.line(&Header {
             format: FORMAT.into(),
             version: VERSION,
             input: input.digest(),
-            recorded_of: input,
+            recorded_of: input.clone(),
             classes: manifest.classes.clone(),
         })?;
         Ok(Self(file))
