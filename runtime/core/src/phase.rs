@@ -130,6 +130,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) zone: &'a Zone,
     /// Hands in this picture and the last ones.
     pub(crate) hands: &'a [Hand],
+    /// Whether one of them is in the zone.
+    pub(crate) hand_in_zone: bool,
     /// All items, as they stood before this picture's phases.
     pub(crate) items: &'a [Item],
     /// Whether this camera sees nothing though it should.
@@ -276,7 +278,7 @@ impl Scene<'_> {
         match was.out_since {
             Some(since) => removed(since, Passage::Seen),
             // It may still be under the hand, or just have been found again.
-            None if (unseen < HELD && self.hand_in_zone()) || self.found_again(track) => {
+            None if (unseen < HELD && self.hand_in_zone) || self.found_again(track) => {
                 (Phase::Lifted(was), None)
             }
             None if self.leads_out(track) => removed(track.last_seen + LEFT_AFTER, Passage::AtEdge),
@@ -322,15 +324,11 @@ impl Scene<'_> {
             score: seen.then_some(track.last_score),
             still_since: track.still.since,
             under_hand: most(&mut self.hands.iter().map(|h| h.bbox)),
-            hand_in_zone: self.hand_in_zone(),
+            hand_in_zone: self.hand_in_zone,
             covered: most(&mut others.map(|i| i.bbox)),
             elsewhere,
         };
         track.glimpses.push(&look, self.zone);
-    }
-
-    fn hand_in_zone(&self) -> bool {
-        self.hands.iter().any(|h| self.zone.contains(h.bbox.centre()))
     }
 
     /// Whether a lost item's like turned up in the zone since.

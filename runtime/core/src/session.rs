@@ -272,6 +272,7 @@ impl Session {
             blind: resting >= BLIND && eye.tracker.tracks().iter().all(|t| t.last_seen != now),
             zone: &eye.zone,
             hands: &hands,
+            hand_in_zone: hands.iter().any(|h| eye.zone.contains(h.bbox.centre())),
             items: &items,
             knows_hands: eye.tracker.knows_hands(),
             stock_until,
