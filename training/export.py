@@ -68,9 +68,9 @@ def export(checkpoint: Path, out: Path) -> dict:
 
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     after = session.run(None, {"images": probe.numpy()})[0]
-    # As `cartlab bundle` takes them. What is not in the catalogue is an item without an id: seen, and never sold.
+    # As `cartlab bundle` takes them.
     roles = list(zip(saved["labels"], saved["ids"], saved["roles"]))
-    items = [f"{label}={id}" if id else label for label, id, role in roles if role != "hand"]
+    items = [f"{label}={id}" for label, id, role in roles if role == "item"]
     out.with_suffix(".classes.txt").write_text("".join(f"{label}\n" for label, _, _ in roles))
     out.with_suffix(".items.txt").write_text(",".join(items))
     return {

@@ -19,7 +19,7 @@ LABELS = ["none", "added", "removed"]
 HAND_ROWS = ["under_hand", "hand_in_zone"]
 HAND_ASKED = ["hand", "knows_hands"]
 OTHER_ROWS = ["elsewhere"]
-OTHER_ASKED = ["more_elsewhere", "before_elsewhere", "others", "agrees"]
+OTHER_ASKED = ["more_elsewhere", "before_elsewhere", "others", "agrees", "hands_elsewhere"]
 REST_ROWS = ["still_s"]
 
 
@@ -65,7 +65,6 @@ class Temporal(nn.Module):
         self.first = nn.Conv1d(columns, width, 1)
         self.layers = nn.ModuleList(nn.Conv1d(width, width, 3, dilation=d) for d in (1, 2, 4))
         self.head = nn.Sequential(nn.Linear(2 * width + asked, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 3))
-        self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("kept_rows", torch.ones(columns))
         self.register_buffer("kept_asked", torch.ones(asked))
 
@@ -76,6 +75,18 @@ class Temporal(nn.Module):
             y = layer(F.pad(x, (2 * layer.dilation[0], 0)))
             x = x + F.relu(y)
         return self.head(torch.cat([x[:, :, -1], x.mean(2), asked], 1))
+
+
+class Panel(nn.Module):
+    """Several of them, trained alike from different beginnings: their mean is surer than any one where data is little."""
+
+    def __init__(self, members: list[Temporal]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.register_buffer("temperature", torch.ones(()))
+
+    def logits(self, rows: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+        return torch.stack([member.logits(rows, asked) for member in self.members]).mean(0)
 
     def forward(self, rows: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         return F.softmax(self.logits(rows, asked) / self.temperature, 1)
@@ -148,7 +159,7 @@ def without(what: str | None) -> tuple[list[str], list[str]]:
     }[what]
 
 
-def temperature(model: Temporal, val: Windows) -> float:
+def temperature(model: Panel, val: Windows) -> float:
     """The one number that makes confidence mean what it says, on data that nothing was fitted to."""
     with torch.inference_mode():
         logits = model.logits(val.rows, val.asked)
@@ -175,7 +186,7 @@ def figures(p: torch.Tensor, data: Windows) -> dict:
     return out
 
 
-def of_the_change(model: Temporal, data: Windows) -> torch.Tensor:
+def of_the_change(model: Panel, data: Windows) -> torch.Tensor:
     with torch.inference_mode():
         p = model(data.rows, data.asked)
     (added,) = data.columns([], ["added"])[1]
@@ -185,10 +196,7 @@ def of_the_change(model: Temporal, data: Windows) -> torch.Tensor:
 def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     train, val = Windows.read(args.data, "train"), Windows.read(args.data, "val")
-    # Of a few trainings the one that is surest of what is right on the validation split.
-    models = [fit(train, args, seed) for seed in range(args.tries)]
-    losses = [figures(of_the_change(m, val), val)["log_loss"] for m in models]
-    model = models[int(np.argmin(losses))]
+    model = Panel([fit(train, args, seed) for seed in range(args.members)]).eval()
     model.temperature.fill_(temperature(model, val))
     report = {
         "train": {"questions": len(train.labels), "sessions": len(set(train.sessions))},
@@ -230,7 +238,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--tries", type=int, default=3, help="trainings with different seeds")
+    parser.add_argument("--members", type=int, default=5, help="trainings with different seeds, whose mean answers")
     parser.add_argument("--without", choices=["hands", "rest", "others"], help="leave these columns out (ablation)")
     run(parser.parse_args())
 

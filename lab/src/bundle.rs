@@ -55,12 +55,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     classes: PathBuf,
     /// The classes that are sold, with their catalogue ids where these are not the labels; `all` (or `*`) means every
-    /// class that is no hand. Classes that are neither are ignored
+    /// class that is nothing else. Classes that are none of these are ignored
     #[arg(long, value_name = "LABEL[=ID],…", value_delimiter = ',', required = true)]
     items: Vec<String>,
     /// The classes that are hands or arms
     #[arg(long, value_name = "LABEL,…", value_delimiter = ',')]
     hand: Vec<String>,
+    /// The classes that are things which are not in the catalogue: told of, but without a name
+    #[arg(long, value_name = "LABEL,…", value_delimiter = ',')]
+    unknown: Vec<String>,
     /// Where the bundle goes: a directory that is not there yet, or an empty one
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -136,7 +139,7 @@ impl Arguments {
 /// Makes the bundle. It appears in its place only when all of it has been run.
 pub(crate) fn run(arguments: &Arguments) -> Result<Made, Error> {
     let labels = classes::labels(&arguments.classes)?;
-    let classes = classes::roles(&labels, &arguments.items, &arguments.hand, &arguments.classes)?;
+    let classes = classes::roles(&labels, &arguments.items, (&arguments.unknown, &arguments.hand), &arguments.classes)?;
     let mut figures = arguments.figures.as_deref().map(figures::read).transpose()?.unwrap_or_default();
     let detectors = arguments.detectors()?;
     let temporal = arguments.temporal.as_deref().map(Given::read).transpose()?;
@@ -238,6 +241,7 @@ impl Made {
             let _ = writeln!(text, "  temporal  for features of version {}", temporal.feature_version);
         }
         let _ = writeln!(text, "  items     {}", some(&self.labels(Role::Item)));
+        let _ = writeln!(text, "  unknown   {}", some(&self.labels(Role::Unknown)));
         let _ = writeln!(text, "  hands     {}", some(&self.labels(Role::Hand)));
         let _ = writeln!(text, "  ignored   {} classes", self.labels(Role::Ignore).len());
         let _ = writeln!(
@@ -266,6 +270,7 @@ impl Made {
             "variants": self.variants(),
             "features_version": self.bundle.manifest().temporal.as_ref().map(|t| t.feature_version),
             "items": self.labels(Role::Item),
+            "unknown": self.labels(Role::Unknown),
             "hands": self.labels(Role::Hand),
             "ignored": self.labels(Role::Ignore).len(),
             "onnx_runtime": {"version": self.runtime.version(), "path": self.runtime.path(),

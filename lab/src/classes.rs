@@ -63,12 +63,13 @@ pub(crate) fn labels(file: &Path) -> Result<Vec<String>, ClassError> {
     Ok(labels)
 }
 
-/// The classes with their roles: `items` (`label` or `label=id`; `all` or `*` for every class that is no hand),
-/// `hands`, and all others ignored. `file` is for messages.
+/// The classes with their roles: `items` (`label` or `label=id`; `all` or `*` for every class that is
+/// nothing else),
+/// `unknown` ones, `hands`, and all others ignored. `file` is for messages.
 pub(crate) fn roles(
     labels: &[String],
     items: &[String],
-    hands: &[String],
+    (unknown, hands): (&[String], &[String]),
     file: &Path,
 ) -> Result<Vec<Class>, ClassError> {
     let index = |option: &'static str, label: &str| {
@@ -84,8 +85,10 @@ pub(crate) fn roles(
         None => Ok(()),
         Some(_) => Err(ClassError::Again { option, label: labels[index].clone() }),
     };
-    for label in hands {
-        choose("hand", index("hand", label.trim())?, Role::Hand, None)?;
+    for (option, labels, role) in [("hand", hands, Role::Hand), ("unknown", unknown, Role::Unknown)] {
+        for label in labels {
+            choose(option, index(option, label.trim())?, role, None)?;
+        }
     }
     let all = matches!(items, [one] if matches!(one.trim(), "all" | "*"));
     if !all {
@@ -160,7 +163,7 @@ mod tests {
         let labels = ["person", "bottle", "a=b", "cup"].map(str::to_owned);
         let shown = |items: &[&str], hands: &[&str]| {
             let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-            let classes = roles(&labels, &own(items), &own(hands), Path::new("list.txt"));
+            let classes = roles(&labels, &own(items), (&[], &own(hands)), Path::new("list.txt"));
             classes.map_err(|e| e.to_string()).map(|classes| {
                 let one = |c: &Class| format!("{:?}:{}", c.role, c.id.as_deref().unwrap_or("-"));
                 classes.iter().map(one).collect::<Vec<_>>().join(" ")

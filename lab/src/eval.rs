@@ -24,7 +24,7 @@ mod terminal;
 
 use std::{fs, io, path::PathBuf};
 
-use cartvision_engines::{Bundle, BundleError};
+use cartvision_engines::{Bundle, BundleError, EngineError};
 use cartvision_metric::{EventsError, PairingError, TruthError};
 use cartvision_wire::{CameraName, ExitCode, NameError};
 
@@ -68,9 +68,9 @@ pub(crate) struct Arguments {
     /// Instead of a bundle: events that exist already, as DIR/SESSION.jsonl; a file for a single clip
     #[arg(long, value_name = "DIR|FILE", conflicts_with = "bundle")]
     events: Option<PathBuf>,
-    /// Instead of a bundle: the truth's own boxes, as a detector that never errs would give them. What is wrong then is
-    /// the decision's fault
-    #[arg(long, requires = "sessions", conflicts_with_all = ["bundle", "events"])]
+    /// Instead of a detector: the truth's own boxes, as one that never errs would give them. What is wrong then is the
+    /// decision's fault: that of the bundle's temporal classifier, or of the analytic one without a bundle
+    #[arg(long, requires = "sessions", conflicts_with_all = ["events", "cache", "classifier", "jobs"])]
     perfect_boxes: bool,
     /// Where the report goes: a directory that is not there yet, or an empty one
     #[arg(long, value_name = "DIR")]
@@ -137,6 +137,8 @@ pub(crate) enum Error {
     Unreadable { path: PathBuf, reason: io::Error },
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     #[error("cartvisiond is neither beside this program nor in PATH")]
     NoProgram,
     #[error("{}: cannot be started: {reason}", program.display())]
@@ -166,6 +168,7 @@ impl Error {
         match self {
             Self::Recording(e) => e.exit_code(),
             Self::Bundle(e) if e.is_environment() => ExitCode::Environment,
+            Self::Engine(e) if e.is_environment() => ExitCode::Environment,
             Self::Twice { .. }
             | Self::Name { .. }
             | Self::TooFewCameras { .. }
@@ -176,6 +179,7 @@ impl Error {
             | Self::NoRecordings { .. }
             | Self::Unreadable { .. }
             | Self::Bundle(_)
+            | Self::Engine(_)
             | Self::Replay { usage: true, .. }
             | Self::Occupied { .. }
             | Self::NoReport { .. }
@@ -208,6 +212,7 @@ impl Error {
             }
             Self::Unreadable { .. } => "give a file that exists and can be read",
             Self::Bundle(_) => "give a bundle's directory with --bundle; `cartlab bundle` makes one",
+            Self::Engine(_) => "give a bundle that runs in this version's cartvisiond",
             Self::NoProgram => "build it (make build), or put its directory into PATH",
             Self::NotStarted { .. } => "check that it may be executed on this machine",
             Self::Replay { .. } => {
@@ -257,14 +262,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Error> {
     for place in [&events, &questions] {
         fs::create_dir(place).map_err(unwritable)?;
     }
-    let made_by = match (&bundle, &arguments.events) {
-        (Some(bundle), _) => {
+    let made_by = match (&arguments.events, &bundle) {
+        (Some(path), _) => measured::gather(path, &clips, &events)?,
+        (None, Some(bundle)) if !arguments.perfect_boxes => {
             let replays = replays::Replays::prepare(arguments, bundle, &halt)?;
             replays.run(&clips, &events, &questions)?;
             replays.source()
         }
-        (None, Some(path)) => measured::gather(path, &clips, &events)?,
-        (None, None) => perfect::run(&clips, &events, &questions, &halt)?,
+        (None, bundle) => perfect::run(&clips, bundle.as_ref(), &events, &questions, &halt)?,
     };
     let sessions = measured::sessions(&clips, &events)?;
     halt.check()?;

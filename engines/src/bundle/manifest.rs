@@ -296,6 +296,7 @@ impl Class {
 #[serde(remote = "Role", rename_all = "lowercase")]
 enum RoleName {
     Item,
+    Unknown,
     Hand,
     Ignore,
 }

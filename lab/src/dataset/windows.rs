@@ -4,7 +4,7 @@
 //! camera about one track, with the rows that a classifier is shown. The questions come from a replay
 //! (`cartlab eval` keeps them): the project's own tracker over a detector's real output, not over perfect boxes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cartvision_core::{BBox, features};
@@ -112,7 +112,7 @@ impl Writer {
         views: &[Vec<View>],
         file: &Path,
     ) -> Result<(), Error> {
-        let mut told = BTreeSet::new();
+        let mut told = BTreeMap::new();
         for asked in read(file)? {
             job.halt.check()?;
             if self.left == 0 {
@@ -165,28 +165,33 @@ fn read(file: &Path) -> Result<Vec<Asked>, Error> {
         .collect()
 }
 
-/// What the truth says to a question. Each camera tells of a change once: a second time it is told of nothing.
+/// A change that a camera told of: camera and number. And what it told of it: track and moment.
+type Told = BTreeMap<(usize, usize), (u32, u64)>;
+
+/// What the truth says to a question. Each camera tells of a change once, however often that is asked about: a second
+/// time it is told of nothing.
 fn label(
     recording: &Recording,
     views: &[Vec<View>],
     asked: &Asked,
-    told: &mut BTreeSet<(usize, usize)>,
+    told: &mut Told,
 ) -> &'static str {
     let camera = recording.session.cameras.iter().position(|camera| camera.name.as_str() == asked.camera);
     let Some((camera, track)) = camera.and_then(|c| Some((c, thing(recording, &views[c], asked)?))) else {
         return LABELS[0];
     };
+    let this = (asked.track, asked.moment_ms);
     let (moment, now) = (asked.moment_ms as f64 / 1e3, asked.asked_ms as f64 / 1e3);
     let meant = recording.truth.changes.iter().enumerate().find(|(number, change)| {
         change.track == Some(track)
             && change.kind == asked.change
             && (change.start - EARLY_S..=change.end + LATE_S).contains(&moment)
             && now <= change.end + DECIDED_LATE_S
-            && !told.contains(&(camera, *number))
+            && told.get(&(camera, *number)).is_none_or(|first| *first == this)
     });
     match meant {
         Some((number, change)) => {
-            told.insert((camera, number));
+            told.insert((camera, number), this);
             change.kind.name()
         }
         None => LABELS[0],

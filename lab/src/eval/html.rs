@@ -35,7 +35,7 @@ pub(super) fn page(report: &Report) -> String {
     let title = match &report.source {
         Source::Bundle { identity, .. } => format!("Evaluation of {identity}"),
         Source::Events { .. } => "Evaluation of recorded events".to_owned(),
-        Source::PerfectBoxes => "Evaluation of the decision on perfect boxes".to_owned(),
+        Source::PerfectBoxes { .. } => "Evaluation of the decision on perfect boxes".to_owned(),
     };
     let mut page = format!(
         "<!doctype html>\n<html lang=en><meta charset=utf-8>\
@@ -103,7 +103,10 @@ fn head(page: &mut String, report: &Report) {
             row("Program", format!("{}, SHA-256 {cartvisiond_sha256}", cartvisiond.display()));
         }
         Source::Events { path } => row("Events", path.display().to_string()),
-        Source::PerfectBoxes => row("Detector", "none: the truth's own boxes".to_owned()),
+        Source::PerfectBoxes { classifier } => {
+            row("Detector", "none: the truth's own boxes".to_owned());
+            row("Temporal classifier", classifier.clone().unwrap_or_else(|| "analytic".to_owned()));
+        }
     }
     let method = &report.method;
     row(

@@ -9,10 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cartvision_core::features::{self, ROW, WINDOW};
 use cartvision_core::{
-    BBox, CameraId, Change, ClassId, Decision, Detection, Detections, Effect, Effects, Input, MediaTime,
-    Outcome, Role, Session, Settings, analytic,
+    ActProbabilities, BBox, CameraId, Change, ClassId, Decision, Detection, Detections, Effect, Effects,
+    Input, MediaTime, Outcome, Question, Role, Session, Settings, analytic,
 };
+use cartvision_engines::{Bundle, EngineError, Runtime, TemporalClassifier};
 use serde_json::json;
 
 use super::{Error, clip::Clip, report::Source};
@@ -23,18 +25,38 @@ use crate::recording::{Catalogue, Recording, Seen, Thing, View};
 /// A detector of any kind sees nothing of what shows less than this share of itself.
 const LEAST_VISIBLE: f32 = 0.1;
 
-/// Decides every clip; the events of each are `events/NAME.jsonl`, and what the core asked is `questions/NAME.jsonl`.
-pub(super) fn run(clips: &[Clip], events: &Path, questions: &Path, halt: &Halt) -> Result<Source, Error> {
+/// Decides every clip, with this bundle's temporal classifier or else the analytic one; the events of each are
+/// `events/NAME.jsonl`, and what the core asked is `questions/NAME.jsonl`.
+pub(super) fn run(
+    clips: &[Clip],
+    bundle: Option<&Bundle>,
+    events: &Path,
+    questions: &Path,
+    halt: &Halt,
+) -> Result<Source, Error> {
+    let load = |bundle| TemporalClassifier::load(&Runtime::open()?, bundle);
+    let mut classifier = bundle.map(load).transpose()?;
     for clip in clips {
         halt.check()?;
         let recording = Recording::open(&clip.place)?;
-        let decided = decide(&recording, clip.cameras.len())?;
+        let decided = decide(&recording, clip.cameras.len(), classifier.as_mut())?;
         for (place, text) in [(events, decided.events), (questions, decided.questions)] {
             let path: PathBuf = place.join(format!("{}.jsonl", clip.name));
             fs::write(&path, text).map_err(|reason| Error::Unwritable { path, reason })?;
         }
     }
-    Ok(Source::PerfectBoxes)
+    Ok(Source::PerfectBoxes { classifier: bundle.map(Bundle::identity) })
+}
+
+fn answer(
+    classifier: Option<&mut TemporalClassifier>,
+    core: &Session,
+    question: &Question,
+) -> Result<ActProbabilities, EngineError> {
+    let Some(classifier) = classifier else { return Ok(analytic::classify(question)) };
+    let mut window = [[0.0; ROW]; WINDOW];
+    core.window(question.camera, question.track, &mut window);
+    classifier.classify(&window, &features::asked(question))
 }
 
 /// Two files of JSON lines.
@@ -45,7 +67,11 @@ struct Decided {
 }
 
 /// One recording's events and questions.
-fn decide(recording: &Recording, cameras: usize) -> Result<Decided, Error> {
+fn decide(
+    recording: &Recording,
+    cameras: usize,
+    mut classifier: Option<&mut TemporalClassifier>,
+) -> Result<Decided, Error> {
     let session = Session::new(Settings::default(), recording.zones[..cameras].iter().cloned());
     let mut core = Box::new(session.map_err(|e| Error::System(std::io::Error::other(e.to_string())))?);
     let mut effects = Effects::new();
@@ -55,19 +81,21 @@ fn decide(recording: &Recording, cameras: usize) -> Result<Decided, Error> {
     let mut views: Vec<View> = recording.views()?.into_iter().take(cameras).flatten().collect();
     views.sort_by(|a, b| a.time.total_cmp(&b.time).then(a.camera.cmp(&b.camera)));
     let mut last = MediaTime::ZERO;
-    let mut step = |core: &mut Session, at: MediaTime, input: Input<'_>| {
+    let mut step = |core: &mut Session, at: MediaTime, input: Input<'_>| -> Result<_, Error> {
         core.step(at, input, &mut effects);
         let mut answers = vec![];
         for effect in &effects {
             match effect {
                 Effect::Publish(decision) => event(&mut decided.events, decision, &recording.catalogue),
                 Effect::Classify(question) => {
-                    let answer = analytic::classify(question);
+                    let baseline = analytic::classify(question);
+                    let answer = answer(classifier.as_deref_mut(), core, question)?;
                     let camera = &recording.session.cameras[question.camera.index()].name;
                     let item =
                         question.item.and_then(|class| recording.catalogue.items().get(usize::from(class.0)));
                     let named = (camera.as_str(), item.map(|item| item.id.clone()));
-                    questions::write(&mut decided.questions, core, at, question, (&answer, &answer), named)?;
+                    questions::write(&mut decided.questions, core, at, question, (&baseline, &answer), named)
+                        .map_err(Error::Json)?;
                     answers.push((question.id, answer));
                 }
                 Effect::BasketOverflowed(_) => {}
@@ -76,9 +104,9 @@ fn decide(recording: &Recording, cameras: usize) -> Result<Decided, Error> {
         Ok(answers)
     };
     let mut take = |core: &mut Session, at: MediaTime, input: Input<'_>| -> Result<(), Error> {
-        let mut open = step(core, at, input).map_err(Error::Json)?;
+        let mut open = step(core, at, input)?;
         while let Some((question, answer)) = open.pop() {
-            open.extend(step(core, at, Input::Classified { question, answer }).map_err(Error::Json)?);
+            open.extend(step(core, at, Input::Classified { question, answer })?);
         }
         Ok(())
     };
@@ -106,7 +134,7 @@ fn detection(seen: &Seen, width: f32, height: f32, catalogue: &Catalogue) -> Det
     let (class, role) = match seen.thing {
         Thing::Item(place) => (place, Role::Item),
         Thing::Hand => (items, Role::Hand),
-        Thing::Unknown => (items + 1, Role::Item),
+        Thing::Unknown => (items + 1, Role::Unknown),
     };
     let [x0, y0, x1, y1] = seen.bounds;
     Detection {

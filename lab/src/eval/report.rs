@@ -41,8 +41,8 @@ pub(super) enum Source {
     },
     /// Files that were there.
     Events { path: PathBuf },
-    /// The truth's own boxes through the core.
-    PerfectBoxes,
+    /// The truth's own boxes through the core, and whose temporal classifier answered; none: the analytic one.
+    PerfectBoxes { classifier: Option<String> },
 }
 
 /// What it was measured on.

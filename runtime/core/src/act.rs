@@ -15,6 +15,16 @@ pub enum Change {
     Removed,
 }
 
+impl Change {
+    /// The other one.
+    pub(crate) fn contrary(self) -> Self {
+        match self {
+            Self::Added => Self::Removed,
+            Self::Removed => Self::Added,
+        }
+    }
+}
+
 /// One camera's view of an act.
 #[derive(Clone, Debug)]
 pub struct Act {
@@ -23,6 +33,13 @@ pub struct Act {
     pub(crate) moment: MediaTime,
     pub(crate) p: f32,
     pub(crate) votes: Votes,
+}
+
+impl Act {
+    /// Whether the two may be of one item.
+    pub(crate) fn may_be_of(&self, other: &Self) -> bool {
+        same_item(&self.votes, &other.votes)
+    }
 }
 
 /// The most likely items of a decision, most likely first.
@@ -183,20 +200,20 @@ impl Acts {
     }
 
     /// Whether another camera told of this act already.
-    pub(crate) fn told_by_another(
-        &self,
-        camera: CameraId,
-        change: Change,
-        moment: MediaTime,
-        votes: &Votes,
-        settings: &Settings,
-    ) -> bool {
+    pub(crate) fn told_by_another(&self, act: &Act, settings: &Settings) -> bool {
         self.shared.iter().any(|s| {
-            s.change == change
-                && !s.cameras.contains(camera)
-                && s.moment.distance(moment) <= s.stage.reach(settings)
-                && same_item(&s.votes, votes)
+            s.change == act.change
+                && !s.cameras.contains(act.camera)
+                && s.moment.distance(act.moment) <= s.stage.reach(settings)
+                && same_item(&s.votes, &act.votes)
         })
+    }
+
+    /// How near in time to this act the nearest one of that kind and its item is, by this camera or by any.
+    pub(crate) fn nearest(&self, act: &Act, change: Change, camera: Option<CameraId>) -> Option<Span> {
+        let by = |s: &&Shared| camera.is_none_or(|camera| s.cameras.contains(camera));
+        let alike = |s: &&Shared| s.change == change && same_item(&s.votes, &act.votes);
+        self.shared.iter().filter(by).filter(alike).map(|s| s.moment.distance(act.moment)).min()
     }
 
     /// The next act that every one of the `live` cameras has spoken of, or that has waited for long enough and to

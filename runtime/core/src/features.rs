@@ -11,7 +11,7 @@ use crate::time::{MediaTime, Span};
 use crate::zone::Zone;
 
 /// Of the columns' meaning.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Rows of a window.
 pub const WINDOW: usize = 24;
 /// One row for each stretch of this length, so that a window spans 2.4 s at any rate: the stretch's last picture. The
@@ -60,7 +60,7 @@ pub const ROW_COLUMNS: [Column; ROW] = [
 ];
 
 /// Values about the question as a whole.
-pub const ASKED: usize = 18;
+pub const ASKED: usize = 26;
 /// What a question says.
 pub type Asked = [f32; ASKED];
 
@@ -86,8 +86,16 @@ pub const ASKED_COLUMNS: [Column; ASKED] = [
         "how many more another one saw there a second ago, at most",
     ),
     column("others", "quarters, at most 1", "how many other cameras there are"),
-    column("agrees", "0 or 1", "1 where another camera told of the same act already"),
+    column("agrees", "0, ½ or 1", "1 where another camera told of the same act already, ½ where one doubts it"),
     column("basket", "quarters, at most 1", "how many of the item are in the basket"),
+    column("waited_s", "seconds, at most 3", "since the act's moment"),
+    column("known_for", "logarithm", "of 1 + seconds since the first sighting, in fifths"),
+    column("hands_elsewhere", "share", "of the other cameras, those that see a hand in the zone"),
+    column("found", "halves, at most 1", "how many of its like this camera sees in the zone and does not count"),
+    column("lost", "nearness", "in time, of the last sighting of its like that this camera counts and misses"),
+    column("contrary", "nearness", "in time, of the nearest contrary act of its like, told of or doubted"),
+    column("again", "nearness", "in time, of the same act of its like that this camera told of or doubts"),
+    column("items", "sixteenths, at most 1", "how many items this camera counts in the zone"),
 ];
 
 /// What the whole cart knows about a question, besides the track's own evidence.
@@ -97,18 +105,43 @@ pub struct Context {
     pub favourite: f32,
     /// Since the last sighting.
     pub unseen: Span,
+    /// Since the first sighting.
+    pub known: Span,
+    /// Since the act's moment.
+    pub waited: Span,
+    /// Whether another camera told of the same act already.
+    pub told: bool,
+    /// Whether another camera is in doubt about it.
+    pub doubted: bool,
+    /// How near in time the same act of its like is that this camera told of or doubts.
+    pub again: Option<Span>,
+    /// How near in time the nearest contrary act of its like is.
+    pub contrary: Option<Span>,
+    /// How many of the item are in the basket.
+    pub basket: u16,
+    /// What the cameras show.
+    pub views: Views,
+}
+
+/// What the cameras show of the item that a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Views {
     /// How many of the item this camera counts in the zone.
     pub own: usize,
-    /// The most that another camera sees there now; `None` without another one.
+    /// How many more of it this camera sees there and does not count.
+    pub found: usize,
+    /// How long ago it last saw another one that it counts and misses.
+    pub lost: Option<Span>,
+    /// How many items of any kind this camera counts in the zone.
+    pub items: usize,
+    /// The most of the item that another camera sees there now; `None` without another one.
     pub elsewhere_now: Option<usize>,
     /// The most that another camera counts there that were found a second before the act or earlier.
     pub elsewhere_before: Option<usize>,
     /// Other cameras that give pictures.
     pub others: usize,
-    /// Whether another camera told of the same act already.
-    pub agrees: bool,
-    /// How many of the item are in the basket.
-    pub basket: u16,
+    /// Those of them that see a hand in the zone.
+    pub hands_elsewhere: usize,
 }
 
 /// What a time is cut off at: more tells nothing more.
@@ -119,10 +152,12 @@ const FARTHEST: f32 = 8.0;
 /// The values about a question.
 pub fn asked(question: &Question) -> Asked {
     let (e, c) = (&question.evidence, &question.context);
+    let v = &c.views;
     let flag = |holds: bool| if holds { 1.0 } else { 0.0 };
     let passage = |p: Passage| flag(e.passage == p);
-    let quarters = |n: usize| (n as f32 / 4.0).min(1.0);
-    let more = |n: Option<usize>| n.map_or(0.0, |n| ((n as f32 - c.own as f32) / 2.0).clamp(-1.0, 1.0));
+    let part = |n: usize, of: f32| (n as f32 / of).min(1.0);
+    let more = |n: Option<usize>| n.map_or(0.0, |n| ((n as f32 - v.own as f32) / 2.0).clamp(-1.0, 1.0));
+    let nearness = |t: Option<Span>| t.map_or(0.0, |t| 1.0 - t.as_seconds().min(MOST_S) / MOST_S);
     [
         flag(question.change == crate::act::Change::Added),
         passage(Passage::Seen),
@@ -136,12 +171,20 @@ pub fn asked(question: &Question) -> Asked {
         flag(e.hand.is_some()),
         c.favourite,
         c.unseen.as_seconds().min(MOST_S),
-        quarters(c.own),
-        more(c.elsewhere_now),
-        more(c.elsewhere_before),
-        quarters(c.others),
-        flag(c.agrees),
-        quarters(usize::from(c.basket)),
+        part(v.own, 4.0),
+        more(v.elsewhere_now),
+        more(v.elsewhere_before),
+        part(v.others, 4.0),
+        if c.told { 1.0 } else { 0.5 * flag(c.doubted) },
+        part(usize::from(c.basket), 4.0),
+        c.waited.as_seconds().min(MOST_S),
+        libm::logf(1.0 + c.known.as_seconds()) / 5.0,
+        v.hands_elsewhere as f32 / v.others.max(1) as f32,
+        part(v.found, 2.0),
+        nearness(v.lost),
+        nearness(c.contrary),
+        nearness(c.again),
+        part(v.items, 16.0),
     ]
 }
 
@@ -374,12 +417,23 @@ mod tests {
         let context = Context {
             favourite: 0.8,
             unseen: Span::from_ms(500),
-            own: 1,
-            elsewhere_now: Some(2),
-            elsewhere_before: Some(9),
-            others: 1,
-            agrees: true,
+            known: Span::from_ms(9000),
+            waited: Span::from_ms(700),
+            told: false,
+            doubted: true,
+            again: None,
+            contrary: Some(Span::from_ms(1500)),
             basket: 3,
+            views: Views {
+                own: 1,
+                found: 1,
+                lost: Some(Span::from_ms(9000)),
+                items: 4,
+                elsewhere_now: Some(2),
+                elsewhere_before: Some(9),
+                others: 2,
+                hands_elsewhere: 1,
+            },
         };
         let question = Question {
             id: QuestionId(0),
@@ -406,9 +460,17 @@ mod tests {
             ("own", 0.25),
             ("more_elsewhere", 0.5),
             ("before_elsewhere", 1.0),
-            ("others", 0.25),
-            ("agrees", 1.0),
+            ("others", 0.5),
+            ("agrees", 0.5),
             ("basket", 0.75),
+            ("waited_s", 0.7),
+            ("known_for", 0.460_517),
+            ("hands_elsewhere", 0.5),
+            ("found", 0.5),
+            ("lost", 0.0),
+            ("contrary", 0.5),
+            ("again", 0.0),
+            ("items", 0.25),
         ] {
             let found = values[ASKED_COLUMNS.iter().position(|c| c.name == name).unwrap()];
             assert!((found - expected).abs() < 1e-6, "{name}: {found}, expected {expected}");

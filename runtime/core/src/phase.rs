@@ -151,7 +151,8 @@ pub(crate) struct Item {
     favourite: Option<ClassId>,
     born: MediaTime,
     last_seen: MediaTime,
-    lifted: bool,
+    /// Lifted, or gone from its place though nothing covers it.
+    adrift: bool,
     loose: bool,
 }
 
@@ -163,7 +164,11 @@ impl Item {
             favourite: track.votes.top().map(|top| top.item),
             born: track.born,
             last_seen: track.last_seen,
-            lifted: matches!(track.phase, Phase::Lifted(_)),
+            adrift: match track.phase {
+                Phase::Lifted(_) => true,
+                Phase::Resting(resting) => resting.bare.is_some(),
+                Phase::Loose(_) => false,
+            },
             loose: matches!(track.phase, Phase::Loose(_)),
         }
     }
@@ -229,7 +234,8 @@ impl Scene<'_> {
             }
             let bare = was.bare.unwrap_or(Bare { since: self.at, pictures: 0 });
             let bare = Bare { pictures: bare.pictures + 1, ..bare };
-            if self.at.since(bare.since) < self.settings.vanish || bare.pictures < BARE_PICTURES {
+            let early = self.at.since(bare.since) < self.settings.vanish || bare.pictures < BARE_PICTURES;
+            if early || self.found_again(track) {
                 return (Phase::Resting(Resting { bare: Some(bare), ..was }), None);
             }
             let last = Seen { pictures: 1, touched: u32::from(track.last_touched == Some(track.last_seen)) };
@@ -343,11 +349,11 @@ impl Scene<'_> {
         })
     }
 
-    /// The lifted item that was lost, and that `found` continues: the same one, put down elsewhere.
+    /// The item that was lost, and that `found` continues: the same one, put down elsewhere.
     pub(crate) fn continues(&self, found: &Track) -> Option<TrackId> {
         let favourite = found.votes.top().map(|top| top.item);
         let lost = |i: &&Item| {
-            i.lifted
+            i.adrift
                 && i.last_seen < self.at
                 && i.last_seen < found.born
                 && i.favourite == favourite

@@ -2,33 +2,27 @@
 
 use crate::act::{Act, Acts, Change, Claim, Decision, MAX_ACTS, Outcome, Ready};
 use crate::basket::Basket;
-use crate::camera::{CameraId, CameraSet, MAX_CAMERAS};
+use crate::camera::CameraId;
+use crate::doubt::{Doubt, Doubts, Verdict};
 use crate::evidence::{ActProbabilities, Question, QuestionId};
+use crate::eye::Eyes;
 use crate::features::{self, Context, Window};
 use crate::geometry::BBox;
-use crate::phase::{Item, Scene, Suggestion};
+use crate::phase::Suggestion;
 use crate::settings::{Settings, SettingsError};
 use crate::sighting::{ClassId, Detection, MAX_DETECTIONS};
 use crate::time::{MediaTime, Span};
-use crate::tracker::{Hand, MAX_HANDS, MAX_TRACKS, Track, TrackId, Tracker};
-use crate::votes::{Candidate, Votes};
+use crate::tracker::{MAX_TRACKS, Track, TrackId};
+use crate::votes::Votes;
 use crate::zone::Zone;
 
 /// The most effects one step gives: every question is asked, and every act that waits is decided and finds the
 /// basket full.
 pub const MAX_EFFECTS: usize = MAX_QUESTIONS + 2 * MAX_ACTS;
-/// The most questions that are open at once. When full, the next one is not asked: its act counts as uncertain
-/// (probability halfway between `reject` and `accept`) and is counted.
+/// The most questions that are open at once, and the most doubts that wait to be asked about again. When full, the
+/// next one is not asked: its act keeps the last answer's probability, or counts as uncertain (halfway between
+/// `reject` and `accept`), and is counted.
 pub const MAX_QUESTIONS: usize = 16;
-
-/// Where at least this many items rest and none is seen, the camera is dark or covered: they do not all vanish at
-/// one moment.
-const BLIND: usize = 3;
-
-/// What was seen this recently is there now.
-const SEEN_NOW: Span = Span::from_ms(400);
-/// What was found this long before an addition is not what was added.
-const ESTABLISHED: Span = Span::from_ms(1000);
 
 /// A fact.
 #[derive(Clone, Copy, Debug)]
@@ -102,68 +96,24 @@ pub struct Counters {
     pub stray_answers: u64,
 }
 
-#[derive(Debug)]
-struct Eye {
-    zone: Zone,
-    tracker: Tracker,
-    stock_until: Option<MediaTime>,
-}
-
-impl Eye {
-    /// How many of an item this camera counts as in the zone.
-    fn count(&self, item: ClassId, which: impl Fn(&Track) -> bool) -> usize {
-        let is = |t: &&Track| t.is_in() && t.votes.top().is_some_and(|top| top.item == item) && which(t);
-        self.tracker.tracks().iter().filter(is).count()
-    }
-}
-
 /// A change that the evidence suggests, and of what.
 struct Suggested {
     track: TrackId,
     votes: Votes,
-    unseen: Span,
     suggestion: Suggestion,
-}
-
-/// In how many other cameras an item is seen in the zone, out of how many.
-#[derive(Default)]
-struct Elsewhere {
-    cameras: usize,
-    items: heapless::Vec<(ClassId, u8), MAX_TRACKS>,
-}
-
-impl Elsewhere {
-    fn add(&mut self, items: &[ClassId]) {
-        self.cameras += 1;
-        for item in items {
-            match self.items.iter_mut().find(|(i, _)| i == item) {
-                Some((_, cameras)) => *cameras += 1,
-                // Full: of more different items than one camera follows, the rest counts as not seen elsewhere.
-                None => _ = self.items.push((*item, 1)),
-            }
-        }
-    }
-
-    /// Share of the other cameras that see it.
-    fn of(&self, item: ClassId) -> f32 {
-        let cameras = self.items.iter().find(|(i, _)| *i == item).map_or(0, |(_, cameras)| *cameras);
-        f32::from(cameras) / self.cameras.max(1) as f32
-    }
 }
 
 #[derive(Clone, Debug)]
 struct OpenQuestion {
     id: QuestionId,
-    /// The act if the answer says so; its probability is filled in then.
-    act: Act,
+    doubt: Doubt,
 }
 
 /// A cart's state of mind. About 800 KiB: keep it boxed.
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
-    eyes: heapless::Vec<Eye, MAX_CAMERAS>,
-    live: CameraSet,
+    eyes: Eyes,
     /// When the open session started.
     open: Option<MediaTime>,
     /// The latest `now` so far.
@@ -171,6 +121,7 @@ pub struct Session {
     basket: Basket,
     acts: Acts,
     questions: heapless::Vec<OpenQuestion, MAX_QUESTIONS>,
+    doubts: Doubts,
     next_question: u32,
     counters: Counters,
 }
@@ -181,17 +132,13 @@ impl Session {
         settings.check()?;
         Ok(Self {
             settings,
-            eyes: zones
-                .into_iter()
-                .take(MAX_CAMERAS)
-                .map(|zone| Eye { zone, tracker: Tracker::default(), stock_until: None })
-                .collect(),
-            live: CameraSet::default(),
+            eyes: Eyes::new(zones),
             open: None,
             latest: MediaTime::ZERO,
             basket: Basket::default(),
             acts: Acts::default(),
             questions: heapless::Vec::new(),
+            doubts: Doubts::default(),
             next_question: 0,
             counters: Counters::default(),
         })
@@ -225,13 +172,16 @@ impl Session {
         match input {
             Input::Detected { camera, detections } => self.see(now, camera, detections, effects),
             Input::Classified { question, answer } => self.answered(question, answer),
-            Input::CameraLost { camera } => self.live.remove(camera),
+            Input::CameraLost { camera } => {
+                self.eyes.lose(camera);
+                self.give_up(|doubts| doubts.of(camera));
+            }
             Input::Tick => {}
             Input::SessionStarted => {
                 self.decide_ready(true, effects);
                 self.open = Some(now);
                 self.basket.clear();
-                for eye in &mut self.eyes {
+                for eye in self.eyes.iter_mut() {
                     eye.stock_until = Some(now + self.settings.stock);
                 }
             }
@@ -248,39 +198,26 @@ impl Session {
                 Change::Removed => _ = self.basket.remove(item, count),
             },
         }
+        self.give_up(|doubts| doubts.overdue(now));
         self.decide_ready(false, effects);
         self.acts.forget(self.latest, &self.settings);
     }
 
     fn see(&mut self, now: MediaTime, camera: CameraId, seen: &[Detection], effects: &mut Effects) {
-        let elsewhere = self.elsewhere(now, camera);
-        let Some(eye) = self.eyes.get_mut(camera.index()) else { return };
+        let elsewhere = self.eyes.elsewhere(now, camera);
+        let Some(eye) = self.eyes.get_mut(camera) else { return };
         let sound: heapless::Vec<Detection, MAX_DETECTIONS> =
             seen.iter().filter(|d| d.is_sound()).take(MAX_DETECTIONS).copied().collect();
         self.counters.detections_refused += seen.iter().filter(|d| !d.is_sound()).count() as u64;
-        if !eye.tracker.update(now, &sound, &self.settings) {
+        if !eye.see(now, &sound, &self.settings) {
             self.counters.out_of_order += 1;
             return;
         }
-        self.live.insert(camera);
-        let stock_until = *eye.stock_until.get_or_insert(now + self.settings.stock);
-        let items: heapless::Vec<Item, MAX_TRACKS> = eye.tracker.tracks().iter().map(Item::of).collect();
-        let hands: heapless::Vec<Hand, MAX_HANDS> = eye.tracker.hands().iter().copied().collect();
-        let resting = eye.tracker.tracks().iter().filter(|t| t.rests()).count();
-        let scene = Scene {
-            at: now,
-            blind: resting >= BLIND && eye.tracker.tracks().iter().all(|t| t.last_seen != now),
-            zone: &eye.zone,
-            hands: &hands,
-            hand_in_zone: hands.iter().any(|h| eye.zone.contains(h.bbox.centre())),
-            items: &items,
-            knows_hands: eye.tracker.knows_hands(),
-            stock_until,
-            settings: &self.settings,
-        };
+        let (mut hands, mut items) = Default::default();
+        let (scene, tracker) = eye.scene(now, (&mut hands, &mut items), &self.settings);
         let mut moved: heapless::Vec<TrackId, MAX_TRACKS> = heapless::Vec::new();
         let mut suggested: heapless::Vec<Suggested, MAX_TRACKS> = heapless::Vec::new();
-        for track in eye.tracker.tracks_mut() {
+        for track in tracker.tracks_mut() {
             let favourite = track.votes.top();
             scene.observe(track, favourite.map_or(0.0, |top| elsewhere.of(top.item)));
             let Some(suggestion) = scene.advance(track) else { continue };
@@ -288,89 +225,79 @@ impl Session {
             match lost {
                 Some(lost) => _ = moved.push(lost),
                 None => {
-                    let unseen = now.since(track.last_seen);
                     _ = suggested.push(Suggested {
                         track: track.id,
                         votes: track.votes.clone(),
-                        unseen,
                         suggestion,
-                    });
+                    })
                 }
             }
         }
-        eye.tracker.forget(&moved);
-        for suggested in suggested {
-            self.ask(camera, suggested, effects);
+        tracker.forget(&moved);
+        self.eyes.wake(camera);
+        while let Some(doubt) = self.doubts.due(camera, now) {
+            self.ask(doubt, effects);
+        }
+        for Suggested { track, votes, suggestion } in suggested {
+            let Suggestion { change, moment, evidence } = suggestion;
+            let act = Act { camera, change, moment, p: self.unsure(), votes };
+            self.ask(Doubt::new(now, act, track, evidence, &self.settings), effects);
         }
     }
 
-    fn ask(&mut self, camera: CameraId, suggested: Suggested, effects: &mut Effects) {
-        let Suggested { track, votes, unseen, suggestion } = suggested;
-        let Suggestion { change, moment, evidence } = suggestion;
-        let context = self.context(camera, change, moment, &votes, unseen);
-        let mut act = Act { camera, change, moment, p: 0.0, votes };
+    /// Asks whether it was an act, with what is known by now.
+    fn ask(&mut self, mut doubt: Doubt, effects: &mut Effects) {
         if self.questions.is_full() {
             self.counters.questions_refused += 1;
-            act.p = self.unsure();
-            self.take_in(act);
-            return;
+            return self.settle(doubt.over(&self.settings));
         }
-        let question = Question {
-            id: QuestionId(self.next_question),
-            camera,
-            track,
-            change,
-            moment,
-            item: act.votes.top().map(|top| top.item),
-            evidence,
-            context,
-        };
+        let camera = doubt.act.camera;
+        let (mut unseen, mut known) = (Span::ZERO, Span::ZERO);
+        if let Some(track) = self.track(camera, doubt.track) {
+            (unseen, known) = (self.latest.since(track.last_seen), self.latest.since(track.born));
+            doubt.evidence.hit_ratio = track.hit_ratio();
+            doubt.evidence.mean_score = track.score;
+            doubt.act.votes = track.votes.clone();
+        }
+        let id = QuestionId(self.next_question);
         self.next_question = self.next_question.wrapping_add(1);
-        _ = self.questions.push(OpenQuestion { id: question.id, act });
+        let question = Question {
+            id,
+            camera,
+            track: doubt.track,
+            change: doubt.act.change,
+            moment: doubt.act.moment,
+            item: doubt.act.votes.top().map(|top| top.item),
+            evidence: doubt.evidence,
+            context: Context { unseen, known, ..self.context(&doubt.act, doubt.track) },
+        };
+        _ = self.questions.push(OpenQuestion { id, doubt });
         push(effects, Effect::Classify(question));
     }
 
-    /// What the whole cart knows about a suggestion.
-    fn context(
-        &self,
-        camera: CameraId,
-        change: Change,
-        moment: MediaTime,
-        votes: &Votes,
-        unseen: Span,
-    ) -> Context {
-        let Some(top) = votes.top() else { return Context::default() };
-        let others = || self.live.iter().filter(|c| *c != camera).filter_map(|c| self.eyes.get(c.index()));
-        let most = |which: &dyn Fn(&Track) -> bool| others().map(|e| e.count(top.item, which)).max();
+    /// What the whole cart knows about a possible act.
+    fn context(&self, act: &Act, track: TrackId) -> Context {
+        let Some(top) = act.votes.top() else { return Context::default() };
+        let doubted = |change| self.doubts.acts(change).filter(|other| other.may_be_of(act));
+        let near = |told: Option<Span>, doubted: &mut dyn Iterator<Item = &Act>| {
+            let doubted = doubted.map(|other| other.moment.distance(act.moment)).min();
+            told.into_iter().chain(doubted).min()
+        };
+        let (same, contrary) = (act.change, act.change.contrary());
         Context {
             favourite: top.p,
-            unseen,
-            own: self.eyes.get(camera.index()).map_or(0, |e| e.count(top.item, |_| true)),
-            elsewhere_now: most(&|t| self.latest.since(t.last_seen) <= SEEN_NOW),
-            elsewhere_before: most(&|t| t.born + ESTABLISHED <= moment),
-            others: others().count(),
-            agrees: self.acts.told_by_another(camera, change, moment, votes, &self.settings),
+            waited: self.latest.since(act.moment),
+            told: self.acts.told_by_another(act, &self.settings),
+            doubted: doubted(same).any(|a| a.camera != act.camera),
+            again: near(
+                self.acts.nearest(act, same, Some(act.camera)),
+                &mut doubted(same).filter(|a| a.camera == act.camera),
+            ),
+            contrary: near(self.acts.nearest(act, contrary, None), &mut doubted(contrary)),
             basket: self.basket.count(top.item),
+            views: self.eyes.views(self.latest, (act.camera, track), top.item, act.moment),
+            ..Context::default()
         }
-    }
-
-    /// What the other cameras see in the zone.
-    fn elsewhere(&self, now: MediaTime, camera: CameraId) -> Elsewhere {
-        let mut elsewhere = Elsewhere::default();
-        for eye in self.live.iter().filter(|c| *c != camera).filter_map(|c| self.eyes.get(c.index())) {
-            let mut here: heapless::Vec<ClassId, MAX_TRACKS> = heapless::Vec::new();
-            for track in eye.tracker.tracks() {
-                let now_in = track.is_in() && now.since(track.last_seen) <= SEEN_NOW;
-                if let Some(top) = track.votes.top()
-                    && now_in
-                    && !here.contains(&top.item)
-                {
-                    _ = here.push(top.item);
-                }
-            }
-            elsewhere.add(&here);
-        }
-        elsewhere
     }
 
     /// The rows of a track for a temporal classifier; zeros where it is not followed any more. To be asked when its
@@ -392,7 +319,7 @@ impl Session {
     }
 
     fn track(&self, camera: CameraId, track: TrackId) -> Option<&Track> {
-        self.eyes.get(camera.index())?.tracker.tracks().iter().find(|t| t.id == track)
+        self.eyes.get(camera)?.tracker.tracks().iter().find(|t| t.id == track)
     }
 
     fn answered(&mut self, id: QuestionId, answer: ActProbabilities) {
@@ -400,12 +327,31 @@ impl Session {
             self.counters.stray_answers += 1;
             return;
         };
-        let OpenQuestion { mut act, .. } = self.questions.remove(at);
+        let OpenQuestion { doubt, .. } = self.questions.remove(at);
         // What is no probability (a broken model) is no certainty either way.
-        let p = answer.of(act.change);
-        act.p = if (0.0..=1.0).contains(&p) { p } else { self.unsure() };
-        if act.p >= self.settings.reject {
-            self.take_in(act);
+        let p = answer.of(doubt.act.change);
+        let p = if (0.0..=1.0).contains(&p) { p } else { self.unsure() };
+        let verdict = doubt.answered(self.latest, p, &self.settings);
+        self.settle(verdict);
+    }
+
+    fn settle(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Act(act) => self.take_in(act),
+            Verdict::Nothing => {}
+            Verdict::Wait(doubt) => {
+                if let Err(doubt) = self.doubts.keep(doubt) {
+                    self.counters.questions_refused += 1;
+                    self.settle(doubt.over(&self.settings));
+                }
+            }
+        }
+    }
+
+    /// Decides these doubts by the answers that they have.
+    fn give_up(&mut self, which: impl Fn(&mut Doubts) -> Option<Doubt>) {
+        while let Some(doubt) = which(&mut self.doubts) {
+            self.settle(doubt.over(&self.settings));
         }
     }
 
@@ -421,10 +367,13 @@ impl Session {
     }
 
     fn decide_ready(&mut self, all: bool, effects: &mut Effects) {
+        if all {
+            self.give_up(Doubts::any);
+        }
         loop {
-            let (eyes, live, latest) = (&self.eyes, self.live, self.latest);
-            let objects = |claim: &Claim<'_>| contested(eyes, live, latest, claim);
-            let Some(ready) = self.acts.ready(latest, live, all, objects) else { return };
+            let (eyes, latest) = (&self.eyes, self.latest);
+            let objects = |claim: &Claim<'_>| eyes.contest(latest, claim);
+            let Some(ready) = self.acts.ready(latest, eyes.live(), all, objects) else { return };
             self.decide(ready, effects);
         }
     }
@@ -463,25 +412,6 @@ impl Session {
             push(effects, Effect::BasketOverflowed(top.item));
         }
     }
-}
-
-/// Whether as many cameras as claim an act see the contrary: more of the item still in the zone than the claimants
-/// count after a removal; as many there before as they count after an addition. An item that one camera lost sight
-/// of, or found again, is neither out nor new while another one looks at it.
-fn contested(eyes: &[Eye], live: CameraSet, now: MediaTime, claim: &Claim<'_>) -> bool {
-    let Some(Candidate { item, .. }) = claim.votes.top() else { return false };
-    let eye = |camera: CameraId| eyes.get(camera.index());
-    let counted = claim.cameras.iter().filter_map(eye).map(|e| e.count(item, |_| true)).max().unwrap_or(0);
-    let sees_the_contrary = |e: &&Eye| match claim.change {
-        Change::Removed => e.count(item, |t| now.since(t.last_seen) <= SEEN_NOW) > counted,
-        Change::Added => {
-            let before = e.count(item, |t| t.born + ESTABLISHED <= claim.moment);
-            before > 0 && before >= counted
-        }
-    };
-    let silent = live.iter().filter(|c| !claim.cameras.contains(*c));
-    let objectors = silent.filter_map(eye).filter(sees_the_contrary).count();
-    objectors > 0 && objectors >= claim.cameras.iter().count()
 }
 
 /// [`MAX_EFFECTS`] says why there is room.

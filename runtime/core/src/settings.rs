@@ -10,6 +10,11 @@ pub struct Settings {
     pub accept: f32,
     /// Below this a decision is not reported; from here to `accept` it is `unresolved`.
     pub reject: f32,
+    /// What a temporal classifier calls at least this probable is an act at once. What is less sure, it is asked about
+    /// again while more pictures come.
+    pub sure: f32,
+    /// Until so long after its moment, at most.
+    pub patience: Span,
     /// A detection with at least this score takes part in the first association stage.
     pub high_score: f32,
     /// A detection with at least this score may start a track.
@@ -37,8 +42,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            accept: 0.7,
-            reject: 0.35,
+            accept: 0.5,
+            reject: 0.25,
+            sure: 0.8,
+            patience: Span::from_ms(1400),
             high_score: 0.4,
             birth_score: 0.5,
             hand_score: 0.25,
@@ -90,6 +97,7 @@ impl Settings {
         for (field, value) in [
             ("accept", self.accept),
             ("reject", self.reject),
+            ("sure", self.sure),
             ("high_score", self.high_score),
             ("birth_score", self.birth_score),
             ("hand_score", self.hand_score),
@@ -100,6 +108,7 @@ impl Settings {
         }
         for (lesser, greater, holds) in [
             ("reject", "accept", self.reject <= self.accept),
+            ("accept", "sure", self.accept <= self.sure),
             ("high_score", "birth_score", self.high_score <= self.birth_score),
             ("settle_ms", "settle_touched_ms", self.settle <= self.settle_touched),
             ("fuse_wait_ms", "fuse_ms", self.fuse_wait <= self.fuse),
@@ -121,7 +130,7 @@ mod tests {
         let ok = Settings::default();
         let cases = [
             (ok, None),
-            (Settings { accept: 1.0, reject: 0.0, ..ok }, None),
+            (Settings { accept: 1.0, sure: 1.0, reject: 0.0, ..ok }, None),
             (Settings { accept: 0.5, reject: 0.5, ..ok }, None),
             (Settings { accept: 1.5, ..ok }, Some("accept")),
             (Settings { reject: -0.1, ..ok }, Some("reject")),
@@ -141,6 +150,7 @@ mod tests {
         }
         let cases = [
             (Settings { reject: 0.8, ..ok }, "reject", "accept"),
+            (Settings { accept: 0.9, ..ok }, "accept", "sure"),
             (Settings { high_score: 0.6, ..ok }, "high_score", "birth_score"),
             (Settings { settle: Span::from_ms(1501), ..ok }, "settle_ms", "settle_touched_ms"),
             (Settings { fuse_wait: Span::from_ms(701), ..ok }, "fuse_wait_ms", "fuse_ms"),

@@ -14,6 +14,8 @@ pub struct ClassId(pub u16);
 pub enum Role {
     /// Something that can be bought.
     Item,
+    /// Something real that is not in the catalogue: followed as an item is, and told of without a name.
+    Unknown,
     /// A hand or an arm: what acts.
     Hand,
     /// Nothing of ours; a detector drops it before it reports.

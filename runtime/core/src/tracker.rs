@@ -12,7 +12,7 @@ use crate::phase::Phase;
 use crate::settings::Settings;
 use crate::sighting::{ClassId, Detection, MAX_DETECTIONS, Role};
 use crate::time::{MediaTime, Span};
-use crate::votes::Votes;
+use crate::votes::{Candidate, Votes};
 
 /// The most items followed in one camera. When full, a new one is not followed and counted
 /// ([`crate::Counters::tracks_refused`]).
@@ -44,6 +44,16 @@ const JUMP_SPEED: f32 = 9.0;
 const JUMP_OTHER_CLASS: f32 = 0.5;
 /// The factor by which a jumping box's sides change at most.
 const JUMP_SIZE: f32 = 2.0;
+/// A track's item is well known when its favourite has such a share of votes of such a weight.
+const WELL_KNOWN: f32 = 0.75;
+const KNOWN_WEIGHT: f32 = 5.0;
+/// An item with a lesser share was never taken for that one.
+const NEVER_TAKEN: f32 = 0.05;
+/// After more pictures than this without the item, what is seen at its place may be something else. Before, it is the
+/// detector that wavers.
+const MISSED: u32 = 1;
+/// A detection this sure is what it says.
+const SURELY: f32 = 0.5;
 /// An item whose box overlaps its earlier one this much is still.
 const STILL: f32 = 0.8;
 /// Share of a new score in a track's running mean.
@@ -139,8 +149,23 @@ impl Track {
         }
     }
 
+    /// Whether a detection is surely of another thing: the item that is counted here was out of sight, is well known,
+    /// and was never taken for that. So what is put where something else lay does not become it.
+    fn is_another(&self, d: &Detection) -> bool {
+        let known = |f: Candidate| f.item != d.class && f.p >= WELL_KNOWN;
+        self.is_in()
+            && self.missed > MISSED
+            && d.score >= SURELY
+            && self.votes.weight() >= KNOWN_WEIGHT
+            && self.votes.top().is_some_and(known)
+            && self.votes.share(d.class) < NEVER_TAKEN
+    }
+
     /// How far it would have jumped, in its sizes, if it were that detection; `None` if it cannot be.
     fn jump(&self, at: MediaTime, d: &Detection) -> Option<f32> {
+        if self.is_another(d) {
+            return None;
+        }
         let same = self.votes.top().is_some_and(|f| f.item == d.class);
         let carried = JUMP_SPEED * at.since(self.last_seen).min(RECENT).as_seconds();
         let most = match (self.rests(), same) {
@@ -160,6 +185,12 @@ impl Track {
     /// Whether it counts as in the zone.
     pub(crate) fn is_in(&self) -> bool {
         !matches!(self.phase, Phase::Loose(_))
+    }
+
+    /// Whether what is seen from now on is something else. Twice as long as it takes to decide, so that what comes back
+    /// at once is the same thing.
+    fn is_gone(&self, at: MediaTime, settings: &Settings) -> bool {
+        !self.is_in() && at.since(self.last_seen) > settings.away.times(2)
     }
 
     fn is_recent(&self, at: MediaTime) -> bool {
@@ -209,9 +240,10 @@ impl Tracker {
             track.motion.predict(dt);
             track.missed = track.missed.saturating_add(1);
         }
+        // For longer than it may be asked about.
+        let loose_stays = settings.vanish + settings.patience + settings.away;
         self.tracks.retain(|t| match t.phase {
-            // Twice as long as it takes to decide, so that what comes back at once is the same thing.
-            Phase::Loose(_) => at.since(t.last_seen) <= settings.away.times(2),
+            Phase::Loose(_) => at.since(t.last_seen) <= loose_stays,
             Phase::Resting(_) => at.since(t.last_seen) <= settings.memory,
             Phase::Lifted(_) => true,
         });
@@ -230,7 +262,7 @@ impl Tracker {
         // Doubles of one thing are folded: the surer one is followed, the other one votes.
         let mut things = Things::new();
         let mut doubles: heapless::Vec<(usize, ClassId, f32), MAX_DETECTIONS> = heapless::Vec::new();
-        for d in seen.iter().filter(|d| d.role == Role::Item).take(MAX_DETECTIONS) {
+        for d in seen.iter().filter(|d| matches!(d.role, Role::Item | Role::Unknown)).take(MAX_DETECTIONS) {
             match things.iter().position(|(t, _)| t.bbox.iou(&d.bbox) >= SAME_THING) {
                 Some(of) => _ = doubles.push((of, d.class, d.score)),
                 None => _ = things.push((d, false)),
@@ -238,9 +270,9 @@ impl Tracker {
         }
 
         let sure = |d: &Detection| d.score >= settings.high_score;
-        self.associate(at, &mut things, &doubles, sure, |_| true, FIRST_OVERLAP);
+        self.associate(at, &mut things, &doubles, sure, |_| true, (FIRST_OVERLAP, settings));
         let recent = |t: &Track| t.rests() || t.is_recent(at);
-        self.associate(at, &mut things, &doubles, |d| !sure(d), recent, SECOND_OVERLAP);
+        self.associate(at, &mut things, &doubles, |d| !sure(d), recent, (SECOND_OVERLAP, settings));
         self.follow_jumps(at, &mut things, &doubles, settings);
         self.bear(at, &things, &doubles, settings);
         true
@@ -255,10 +287,11 @@ impl Tracker {
         doubles: &[(usize, ClassId, f32)],
         wanted: impl Fn(&Detection) -> bool,
         eligible: impl Fn(&Track) -> bool,
-        least_overlap: f32,
+        (least_overlap, settings): (f32, &Settings),
     ) {
+        let free = |t: &Track| t.last_seen != at && !t.is_gone(at, settings) && eligible(t);
         let rows: heapless::Vec<usize, MAX_TRACKS> = (0..self.tracks.len())
-            .filter(|t| self.tracks[*t].last_seen != at && eligible(&self.tracks[*t]))
+            .filter(|t| free(&self.tracks[*t]))
             .collect();
         let columns: heapless::Vec<usize, MAX_DETECTIONS> =
             (0..things.len()).filter(|d| !things[*d].1 && wanted(things[*d].0)).collect();
@@ -272,7 +305,7 @@ impl Tracker {
             for (c, d) in columns.iter().enumerate() {
                 let d = things[*d].0;
                 let overlap = track.overlap(at, &d.bbox);
-                if overlap > least_overlap {
+                if overlap > least_overlap && !track.is_another(d) {
                     let other = favourite.is_some_and(|f| f.item != d.class);
                     costs[r][c] = 1.0 - overlap + if other { OTHER_CLASS } else { 0.0 };
                 }

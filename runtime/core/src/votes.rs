@@ -47,7 +47,7 @@ impl Votes {
     }
 
     fn total(&self) -> f32 {
-        self.tally.iter().map(|(_, w)| w).sum::<f32>().max(f32::MIN_POSITIVE)
+        self.weight().max(f32::MIN_POSITIVE)
     }
 
     pub(crate) fn top(&self) -> Option<Candidate> {
@@ -63,6 +63,16 @@ impl Votes {
             .take(MAX_CANDIDATES)
             .map(|(item, w)| Candidate { item: *item, p: w / total })
             .collect()
+    }
+
+    /// The weight of all.
+    pub(crate) fn weight(&self) -> f32 {
+        self.tally.iter().map(|(_, w)| w).sum()
+    }
+
+    /// An item's share.
+    pub(crate) fn share(&self, item: ClassId) -> f32 {
+        self.tally.iter().find(|(i, _)| *i == item).map_or(0.0, |(_, w)| w / self.total())
     }
 
     pub(crate) fn knows(&self, item: ClassId) -> bool {

@@ -1,59 +1,20 @@
 //! What one camera lost sight of is not gone while another one looks at it, or while a hand may still hold it.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use cartvision_core::{
-    BBox, CameraId, ClassId, Decision, Detection, Effect, Effects, Input, MediaTime, Outcome, Role, Session,
-    Settings, Zone, analytic,
-};
+mod sights;
 
-/// Ten pictures a second.
-const PICTURE_MS: u64 = 100;
+use cartvision_core::{Decision, Outcome, analytic};
 
 /// Where an item's or a hand's centre is in a picture, if it is seen.
 type Sight = Option<(f32, f32)>;
 
-fn detection(class: u16, role: Role, (x, y): (f32, f32)) -> Detection {
-    let bbox = BBox { x0: x - 0.06, y0: y - 0.08, x1: x + 0.06, y1: y + 0.08 };
-    Detection { class: ClassId(class), role, score: 0.9, bbox }
-}
-
-/// What is decided when the cameras see this, picture by picture. `see` gives the item and the hand.
+/// What is decided when the cameras see this. `see` gives the item and the hand.
 fn decided(cameras: usize, see: impl Fn(usize, u64) -> (Sight, Sight)) -> Vec<Decision> {
-    let square =
-        [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)].map(|(x, y)| cartvision_core::Point { x, y });
-    let zones = (0..cameras).map(|_| Zone::new(&square).unwrap());
-    let mut session = Box::new(Session::new(Settings::default(), zones).unwrap());
-    let mut effects = Effects::new();
-    let mut decisions = vec![];
-    let mut take = |session: &mut Session, at: MediaTime, input: Input<'_>| {
-        session.step(at, input, &mut effects);
-        let mut open = vec![];
-        for effect in &effects {
-            match effect {
-                Effect::Classify(question) => open.push(*question),
-                Effect::Publish(decision) => decisions.push(decision.clone()),
-                Effect::BasketOverflowed(_) => {}
-            }
-        }
-        open
+    let see = |camera, picture| {
+        let (item, hand) = see(camera, picture);
+        item.map(|place| sights::item(7, place)).into_iter().chain(hand.map(sights::hand)).collect()
     };
-    take(&mut session, MediaTime::ZERO, Input::SessionStarted);
-    for picture in 0..100 {
-        let at = MediaTime::from_ms(picture * PICTURE_MS);
-        for index in 0..cameras {
-            let (item, hand) = see(index, picture);
-            let item = item.map(|place| detection(7, Role::Item, place));
-            let hand = hand.map(|place| detection(9, Role::Hand, place));
-            let detections: Vec<Detection> = item.into_iter().chain(hand).collect();
-            let camera = CameraId::new(index).unwrap();
-            let mut open = take(&mut session, at, Input::Detected { camera, detections: &detections });
-            while let Some(question) = open.pop() {
-                let answer = analytic::classify(&question);
-                open.extend(take(&mut session, at, Input::Classified { question: question.id, answer }));
-            }
-        }
-    }
-    decisions
+    sights::decided(cameras, see, |question, _| analytic::classify(question))
 }
 
 /// From `from` to `to` between two pictures, standing before and after.

@@ -109,7 +109,7 @@ struct Book {
     asked: u64,
     published: u64,
     /// Changes asked about, in order, of each track.
-    tracks: HashMap<(CameraId, TrackId), Change>,
+    tracks: HashMap<(CameraId, TrackId), Vec<(Change, MediaTime)>>,
     ids: HashSet<QuestionId>,
     open: Option<u64>,
 }
@@ -135,9 +135,14 @@ impl Book {
                     for share in [e.travel, e.hit_ratio, e.mean_score, e.hand.unwrap_or(0.0)] {
                         assert!((-1e-5..=1.00001).contains(&share), "{e:?}");
                     }
-                    // A track that was asked about one change must turn round before it is asked again.
-                    let before = self.tracks.insert((q.camera, q.track), q.change);
-                    assert_ne!(before, Some(q.change), "{q:?}");
+                    // A track that was asked about one change must turn round before it is asked about another one
+                    // like it; about the same one it is asked as long as that is in doubt.
+                    let changes = self.tracks.entry((q.camera, q.track)).or_default();
+                    let this = (q.change, q.moment);
+                    if !changes.contains(&this) {
+                        assert_ne!(changes.last().map(|(change, _)| *change), Some(q.change), "{q:?}");
+                        changes.push(this);
+                    }
                 }
                 Effect::Publish(d) => self.publish(d),
                 Effect::BasketOverflowed(_) => panic!("four items do not fill {MAX_LINES} lines"),

@@ -69,6 +69,8 @@ struct ModelSection {
 struct DecisionSection {
     accept: f32,
     reject: f32,
+    sure: f32,
+    patience_ms: u32,
     high_score: f32,
     birth_score: f32,
     hand_score: f32,
@@ -89,6 +91,8 @@ impl Default for DecisionSection {
         Self {
             accept: s.accept,
             reject: s.reject,
+            sure: s.sure,
+            patience_ms: ms(s.patience),
             high_score: s.high_score,
             birth_score: s.birth_score,
             hand_score: s.hand_score,
@@ -110,6 +114,8 @@ impl DecisionSection {
         Settings {
             accept: self.accept,
             reject: self.reject,
+            sure: self.sure,
+            patience: span(self.patience_ms),
             high_score: self.high_score,
             birth_score: self.birth_score,
             hand_score: self.hand_score,

@@ -66,7 +66,7 @@ pub(super) fn comparison(page: &mut String, comparison: &Comparison) {
     let other = match &comparison.source {
         Source::Bundle { identity, .. } => format!("{identity} ({})", comparison.with.display()),
         Source::Events { path } => format!("events {} ({})", path.display(), comparison.with.display()),
-        Source::PerfectBoxes => format!("perfect boxes ({})", comparison.with.display()),
+        Source::PerfectBoxes { .. } => format!("perfect boxes ({})", comparison.with.display()),
     };
     let _ = write!(
         page,

@@ -1,0 +1,107 @@
+//! Doubts: possible acts that a temporal classifier is unsure of, and that more pictures may make clear.
+
+use crate::act::{Act, Change};
+use crate::camera::CameraId;
+use crate::evidence::Evidence;
+use crate::session::MAX_QUESTIONS;
+use crate::settings::Settings;
+use crate::time::{MediaTime, Span};
+use crate::tracker::TrackId;
+
+/// How long after an unsure answer it is asked again.
+const AGAIN: Span = Span::from_ms(200);
+/// What is less probable than this is not asked about again.
+const HOPELESS: f32 = 0.08;
+
+/// A possible act, while it is asked about.
+#[derive(Clone, Debug)]
+pub(crate) struct Doubt {
+    /// The act if it was one; its probability is the last answer's.
+    pub(crate) act: Act,
+    pub(crate) track: TrackId,
+    pub(crate) evidence: Evidence,
+    /// When it is asked next, and until when at most.
+    again: MediaTime,
+    until: MediaTime,
+}
+
+/// What becomes of a doubt after an answer.
+pub(crate) enum Verdict {
+    /// It was an act, as far as anybody can tell.
+    Act(Act),
+    /// It was none.
+    Nothing,
+    /// More pictures may tell.
+    Wait(Doubt),
+}
+
+impl Doubt {
+    pub(crate) fn new(
+        now: MediaTime,
+        act: Act,
+        track: TrackId,
+        evidence: Evidence,
+        settings: &Settings,
+    ) -> Self {
+        let until = act.moment + settings.patience;
+        Self { act, track, evidence, again: now, until }
+    }
+
+    /// After an answer that gives the act this probability.
+    pub(crate) fn answered(mut self, now: MediaTime, p: f32, settings: &Settings) -> Verdict {
+        self.act.p = p;
+        match p {
+            p if p < HOPELESS => Verdict::Nothing,
+            p if p < settings.sure && now + AGAIN <= self.until => {
+                self.again = now + AGAIN;
+                Verdict::Wait(self)
+            }
+            _ => self.over(settings),
+        }
+    }
+
+    /// Without another answer.
+    pub(crate) fn over(self, settings: &Settings) -> Verdict {
+        if self.act.p >= settings.reject { Verdict::Act(self.act) } else { Verdict::Nothing }
+    }
+}
+
+/// All open doubts. When full, the next one is decided by the answer that it has.
+#[derive(Debug, Default)]
+pub(crate) struct Doubts(heapless::Vec<Doubt, MAX_QUESTIONS>);
+
+impl Doubts {
+    pub(crate) fn keep(&mut self, doubt: Doubt) -> Result<(), Doubt> {
+        self.0.push(doubt)
+    }
+
+    /// Takes out one of this camera's that is to be asked again.
+    pub(crate) fn due(&mut self, camera: CameraId, now: MediaTime) -> Option<Doubt> {
+        self.take(|d| d.act.camera == camera && d.again <= now)
+    }
+
+    /// Takes out one whose camera gave no picture in time.
+    pub(crate) fn overdue(&mut self, now: MediaTime) -> Option<Doubt> {
+        self.take(|d| d.until + AGAIN < now)
+    }
+
+    /// Takes out one of this camera's.
+    pub(crate) fn of(&mut self, camera: CameraId) -> Option<Doubt> {
+        self.take(|d| d.act.camera == camera)
+    }
+
+    /// Takes out any.
+    pub(crate) fn any(&mut self) -> Option<Doubt> {
+        self.take(|_| true)
+    }
+
+    // The oldest first.
+    fn take(&mut self, which: impl Fn(&Doubt) -> bool) -> Option<Doubt> {
+        self.0.iter().position(which).map(|at| self.0.remove(at))
+    }
+
+    /// The possible acts of this kind.
+    pub(crate) fn acts(&self, change: Change) -> impl Iterator<Item = &Act> {
+        self.0.iter().map(|d| &d.act).filter(move |a| a.change == change)
+    }
+}
