@@ -93,9 +93,17 @@ class Panel(nn.Module):
 
 
 def varied(rows: torch.Tensor, asked: torch.Tensor, data: Windows, dice: torch.Generator):
-    """What other carts would show: no hand class, one camera only, a weaker detector, a mirrored basket."""
-    rows, asked = rows.clone(), asked.clone()
-    n = len(rows)
+    """What other carts would show: no hand class, one camera only, a zone that is the whole picture, a weaker detector, a
+    mirrored basket, shoppers who take their time."""
+    n, length = rows.shape[:2]
+    (still, age, known, in_zone), _ = data.columns(["still_s", "age_s", "known", "in_zone"], [])
+    # Some move at down to a third of the speed: the rows of a shorter time, spread over the window.
+    pace = torch.where(torch.rand(n, generator=dice) < 0.5, 0.33 + 0.67 * torch.rand(n, generator=dice), torch.ones(n))
+    ages = torch.arange(length - 1, -1, -1) * pace[:, None]
+    slow = (length - 1 - ages.round().long())[:, :, None].expand_as(rows)
+    rows, asked = rows.gather(1, slow), asked.clone()
+    for seconds in (still, age):
+        rows[:, :, seconds] = (rows[:, :, seconds] / pace[:, None]).clamp_max(3.0)
 
     def chosen(share: float) -> torch.Tensor:
         return torch.rand(n, generator=dice) < share
@@ -107,7 +115,9 @@ def varied(rows: torch.Tensor, asked: torch.Tensor, data: Windows, dice: torch.G
             rows[who, :, column] = 0
         for column in a:
             asked[who, column] = 0
-    (dx, dy, score, seen, age), (mean,) = data.columns(["dx", "dy", "score", "seen", "age_s"], ["mean_score"])
+    whole = chosen(0.15)
+    rows[whole, :, in_zone] = rows[whole, :, known]
+    (dx, dy, score, seen), (mean,) = data.columns(["dx", "dy", "score", "seen"], ["mean_score"])
     rows[chosen(0.5), :, dx] *= -1
     weaker = 0.6 + 0.4 * torch.rand(n, generator=dice)
     rows[:, :, score] *= weaker[:, None]

@@ -25,7 +25,7 @@ use crate::recording::{Catalogue, Recording, Seen, Thing, View};
 /// A detector of any kind sees nothing of what shows less than this share of itself.
 const LEAST_VISIBLE: f32 = 0.1;
 
-/// Decides every clip, with this bundle's temporal classifier or else the analytic one; the events of each are
+/// Decides every clip, with this bundle's temporal classifier where it has one, else the analytic one; the events of each are
 /// `events/NAME.jsonl`, and what the core asked is `questions/NAME.jsonl`.
 pub(super) fn run(
     clips: &[Clip],
@@ -34,6 +34,7 @@ pub(super) fn run(
     questions: &Path,
     halt: &Halt,
 ) -> Result<Source, Error> {
+    let bundle = bundle.filter(|bundle| bundle.manifest().temporal.is_some());
     let load = |bundle| TemporalClassifier::load(&Runtime::open()?, bundle);
     let mut classifier = bundle.map(load).transpose()?;
     for clip in clips {
