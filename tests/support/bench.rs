@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::input::{Real, tiny_bundle, with_temporal};
+use crate::input::{Real, tiny_bundle, tiny_model, with_temporal};
 use crate::program::{Ran, cartvisiond, run};
 use crate::video::{self, Index};
 
@@ -36,7 +36,12 @@ impl Bench {
 
     /// With the tiny model, and one of the tiny temporal classifiers for features of that version.
     pub fn temporal(model: &str, feature_version: u32) -> Self {
-        let Self { place, bundle } = Self::tiny();
+        Self::tiny().and_temporal(&tiny_model(model), feature_version)
+    }
+
+    /// With this temporal classifier for features of that version in its bundle.
+    pub fn and_temporal(self, model: &Path, feature_version: u32) -> Self {
+        let Self { place, bundle } = self;
         let bundle = with_temporal(&bundle, model, feature_version, place.path().join("bundle-temporal"));
         Self { place, bundle }
     }

@@ -87,6 +87,11 @@ impl Real {
     }
 }
 
+/// The repository's own bundle.
+pub fn own_bundle() -> PathBuf {
+    repository().join("engines/models/dummy-24")
+}
+
 /// A model of 64×64 that always reports one still box of class `bottle`, whatever it is shown: for tests of
 /// everything around the decisions. Its catalogue has `bottle` as 42 and `cup` as 43.
 pub fn tiny_bundle(place: &Path) -> PathBuf {
@@ -112,15 +117,15 @@ fn bundle(place: &Path, model: &Path, family: &str, classes: &Path, items: &str)
     out
 }
 
-/// A bundle like this one, with one of the tiny temporal classifiers, made for features of that version.
-pub fn with_temporal(bundle: &Path, model: &str, feature_version: u32, place: PathBuf) -> PathBuf {
+/// A bundle like this one, with this temporal classifier, made for features of that version.
+pub fn with_temporal(bundle: &Path, model: &Path, feature_version: u32, place: PathBuf) -> PathBuf {
     let bundle = Bundle::open(bundle).unwrap();
     let draft = Draft::begin(&place, false).unwrap();
     for file in bundle.manifest().files() {
         draft.add(&file.file, &bundle.read(file).unwrap()).unwrap();
     }
     let mut manifest = bundle.manifest().clone();
-    let model = draft.add("temporal.onnx", &std::fs::read(tiny_model(model)).unwrap()).unwrap();
+    let model = draft.add("temporal.onnx", &std::fs::read(model).unwrap()).unwrap();
     manifest.temporal = Some(TemporalClassifier { feature_version, model });
     draft.finish(&manifest).unwrap();
     draft.publish().unwrap();

@@ -87,7 +87,7 @@ def temporal(name, rows=24, softmax=True, root=False, outputs=3, asked="asked"):
                    h.make_node("Sqrt", ["minus"], ["bad"]), h.make_node("Add", ["soft", "bad"], ["probabilities"])]
     else:
         result += [h.make_node("Identity", ["soft"], ["probabilities"])]
-    save(name, last + logits + result, [port("window", [1, rows, 15]), port(asked, [1, 18])],
+    save(name, last + logits + result, [port("window", [1, rows, 15]), port(asked, [1, 26])],
          [port("probabilities", [1, outputs])],
          {"flat": np.array([1, -1]), "end": np.array([-1]), "first": np.array([0]), "zero": np.zeros((1, 1), np.float32)})
 

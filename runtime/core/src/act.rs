@@ -126,6 +126,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) moment: MediaTime,
     pub(crate) votes: &'a Votes,
     pub(crate) cameras: CameraSet,
+    pub(crate) counted: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -138,6 +139,8 @@ struct Shared {
     p: f32,
     votes: Votes,
     cameras: CameraSet,
+    /// How many of the item the claimants counted in the zone when they spoke, at least.
+    counted: usize,
 }
 
 /// The acts of the last moments, over all cameras.
@@ -159,8 +162,9 @@ pub(crate) struct Ready {
 impl Acts {
     /// Takes in one camera's view: part of an act that another camera has seen and this one has not told of
     /// yet, or an act of its own. Of several that it may belong to, the one nearest in time gets it, so that
-    /// two items lifted at one moment stay two. `false` when there is no room for it.
-    pub(crate) fn take_in(&mut self, now: MediaTime, act: Act, settings: &Settings) -> bool {
+    /// two items lifted at one moment stay two. `counted`: how many of the item the camera counts in the zone now.
+    /// `false` when there is no room for it.
+    pub(crate) fn take_in(&mut self, now: MediaTime, act: Act, counted: usize, settings: &Settings) -> bool {
         let nearest = self
             .shared
             .iter_mut()
@@ -173,6 +177,7 @@ impl Acts {
             .min_by_key(|s| s.moment.distance(act.moment));
         if let Some(shared) = nearest {
             shared.cameras.insert(act.camera);
+            shared.counted = shared.counted.min(counted);
             if let Stage::Waiting { contested, .. } = shared.stage {
                 shared.votes.add_shares(&act.votes);
                 if contested || act.p > shared.p {
@@ -190,6 +195,7 @@ impl Acts {
             p: act.p,
             votes,
             cameras: CameraSet::only(act.camera),
+            counted,
         };
         if self.shared.is_full()
             && let Some(oldest) = self.shared.iter().position(|s| matches!(s.stage, Stage::Published { .. }))
@@ -258,7 +264,8 @@ impl Acts {
 
 impl Shared {
     fn claim(&self) -> Claim<'_> {
-        Claim { change: self.change, moment: self.moment, votes: &self.votes, cameras: self.cameras }
+        let Self { change, moment, votes, cameras, counted, .. } = self;
+        Claim { change: *change, moment: *moment, votes, cameras: *cameras, counted: *counted }
     }
 
     fn into_ready(self) -> Ready {
@@ -312,7 +319,7 @@ mod tests {
     }
 
     fn take_in(acts: &mut Acts, ms: u64, act: Act) -> bool {
-        acts.take_in(MediaTime::from_ms(ms), act, &Settings::default())
+        acts.take_in(MediaTime::from_ms(ms), act, 0, &Settings::default())
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
     /// It was an act, as far as anybody can tell.
     Act(Act),
     /// It was none.
-    Nothing,
+    Nothing(Act),
     /// More pictures may tell.
     Wait(Doubt),
 }
@@ -47,12 +47,12 @@ impl Doubt {
         Self { act, track, evidence, again: now, until }
     }
 
-    /// After an answer that gives the act this probability.
-    pub(crate) fn answered(mut self, now: MediaTime, p: f32, settings: &Settings) -> Verdict {
+    /// After an answer that gives the act this probability. Of what a hand may still hold nobody is sure.
+    pub(crate) fn answered(mut self, now: MediaTime, p: f32, held: bool, settings: &Settings) -> Verdict {
         self.act.p = p;
         match p {
-            p if p < HOPELESS => Verdict::Nothing,
-            p if p < settings.sure && now + AGAIN <= self.until => {
+            p if p < HOPELESS => Verdict::Nothing(self.act),
+            p if (held || p < settings.sure) && now + AGAIN <= self.until => {
                 self.again = now + AGAIN;
                 Verdict::Wait(self)
             }
@@ -62,17 +62,23 @@ impl Doubt {
 
     /// Without another answer.
     pub(crate) fn over(self, settings: &Settings) -> Verdict {
-        if self.act.p >= settings.reject { Verdict::Act(self.act) } else { Verdict::Nothing }
+        if self.act.p >= settings.reject { Verdict::Act(self.act) } else { Verdict::Nothing(self.act) }
     }
 }
 
-/// All open doubts. When full, the next one is decided by the answer that it has.
+/// How many dismissed acts are remembered. The oldest gives way: another camera asks within moments or never.
+const MAX_DISMISSED: usize = 8;
+
+/// All open doubts, and what was dismissed lately. When full, the next doubt is decided by the answer that it has.
 #[derive(Debug, Default)]
-pub(crate) struct Doubts(heapless::Vec<Doubt, MAX_QUESTIONS>);
+pub(crate) struct Doubts {
+    open: heapless::Vec<Doubt, MAX_QUESTIONS>,
+    dismissed: heapless::Deque<Act, MAX_DISMISSED>,
+}
 
 impl Doubts {
     pub(crate) fn keep(&mut self, doubt: Doubt) -> Result<(), Doubt> {
-        self.0.push(doubt)
+        self.open.push(doubt)
     }
 
     /// Takes out one of this camera's that is to be asked again.
@@ -97,11 +103,30 @@ impl Doubts {
 
     // The oldest first.
     fn take(&mut self, which: impl Fn(&Doubt) -> bool) -> Option<Doubt> {
-        self.0.iter().position(which).map(|at| self.0.remove(at))
+        self.open.iter().position(which).map(|at| self.open.remove(at))
     }
 
     /// The possible acts of this kind.
     pub(crate) fn acts(&self, change: Change) -> impl Iterator<Item = &Act> {
-        self.0.iter().map(|d| &d.act).filter(move |a| a.change == change)
+        self.open.iter().map(|d| &d.act).filter(move |a| a.change == change)
+    }
+
+    /// Remembers what turned out to be no act.
+    pub(crate) fn dismiss(&mut self, act: Act) {
+        if self.dismissed.is_full() {
+            self.dismissed.pop_front();
+        }
+        // Room was made above.
+        _ = self.dismissed.push_back(act);
+    }
+
+    /// Whether another camera asked about this act lately, and it was none.
+    pub(crate) fn dismissed_by_another(&self, act: &Act, settings: &Settings) -> bool {
+        self.dismissed.iter().any(|other| {
+            other.camera != act.camera
+                && other.change == act.change
+                && other.moment.distance(act.moment) <= settings.fuse
+                && other.may_be_of(act)
+        })
     }
 }

@@ -45,6 +45,10 @@ impl Eye {
         self.like(item).filter(here).count()
     }
 
+    fn hand_now(&self, now: MediaTime) -> bool {
+        self.hand.is_some_and(|at| now.since(at) <= SEEN_NOW)
+    }
+
     /// The tracks that are most likely this item.
     fn like(&self, item: ClassId) -> impl Iterator<Item = &Track> {
         self.tracker.tracks().iter().filter(move |t| t.votes.top().is_some_and(|top| top.item == item))
@@ -137,6 +141,16 @@ impl Eyes {
         self.live.iter().filter(move |c| *c != camera).filter_map(|c| self.get(c))
     }
 
+    /// How many of an item this camera counts in the zone.
+    pub(crate) fn counted(&self, camera: CameraId, item: ClassId) -> usize {
+        self.get(camera).map_or(0, |e| e.count(item, |_| true))
+    }
+
+    /// Whether any camera sees a hand in the zone.
+    pub(crate) fn hand_in_zone(&self, now: MediaTime) -> bool {
+        self.live.iter().filter_map(|c| self.get(c)).any(|e| e.hand_now(now))
+    }
+
     /// What is seen in the zone by the cameras besides this one.
     pub(crate) fn elsewhere(&self, now: MediaTime, camera: CameraId) -> Elsewhere {
         let mut elsewhere = Elsewhere::default();
@@ -180,30 +194,32 @@ impl Eyes {
                 .map(|e| e.count(item, |t| t.born + ESTABLISHED <= moment))
                 .max(),
             others: self.others(camera).count(),
-            hands_elsewhere: self
-                .others(camera)
-                .filter(|e| e.hand.is_some_and(|at| now.since(at) <= SEEN_NOW))
-                .count(),
+            hands_elsewhere: self.others(camera).filter(|e| e.hand_now(now)).count(),
         }
     }
 
-    /// Whether as many cameras as claim an act see the contrary: more of the item still in the zone than the claimants
-    /// count after a removal; as many there before as they count after an addition. An item that one camera lost sight
-    /// of, or found again, is neither out nor new while another one looks at it.
+    /// Whether as many cameras as stand by an act see the contrary: more of the item in the zone than the claimants
+    /// counted after a removal (which they may see themselves, later: who finds it again stands by it no longer); as
+    /// many there before as they count after an addition. An item that one camera lost sight of, or found again, is
+    /// neither out nor new while another one looks at it.
     pub(crate) fn contest(&self, now: MediaTime, claim: &Claim<'_>) -> bool {
         let Some(Candidate { item, .. }) = claim.votes.top() else { return false };
-        let claimants = claim.cameras.iter().filter_map(|c| self.get(c));
-        let counted = claimants.map(|e| e.count(item, |_| true)).max().unwrap_or(0);
-        let sees_the_contrary = |e: &&Eye| match claim.change {
-            Change::Removed => e.visible(item, now) > counted,
+        let claimants = || claim.cameras.iter().filter_map(|c| self.get(c));
+        let silent = self.live.iter().filter(|c| !claim.cameras.contains(*c)).filter_map(|c| self.get(c));
+        let (objectors, standing) = match claim.change {
+            Change::Removed => {
+                let sees_more = |e: &Eye| e.visible(item, now) > claim.counted;
+                let found_again = claimants().filter(|e| sees_more(e)).count();
+                (found_again + silent.filter(|e| sees_more(e)).count(), claimants().count() - found_again)
+            }
             Change::Added => {
-                let before = e.count(item, |t| t.born + ESTABLISHED <= claim.moment);
-                before > 0 && before >= counted
+                let counted = claimants().map(|e| e.count(item, |_| true)).max().unwrap_or(0);
+                let knew = |e: &Eye| e.count(item, |t| t.born + ESTABLISHED <= claim.moment);
+                let objectors = silent.filter(|e| knew(e) > 0 && knew(e) >= counted).count();
+                (objectors, claimants().count())
             }
         };
-        let silent = self.live.iter().filter(|c| !claim.cameras.contains(*c));
-        let objectors = silent.filter_map(|c| self.get(c)).filter(sees_the_contrary).count();
-        objectors > 0 && objectors >= claim.cameras.iter().count()
+        objectors > 0 && objectors >= standing
     }
 }
 

@@ -86,7 +86,11 @@ pub const ASKED_COLUMNS: [Column; ASKED] = [
         "how many more another one saw there a second ago, at most",
     ),
     column("others", "quarters, at most 1", "how many other cameras there are"),
-    column("agrees", "0, ½ or 1", "1 where another camera told of the same act already, ½ where one doubts it"),
+    column(
+        "agrees",
+        "−1 to 1",
+        "another camera told of the same act: 1, doubts it: ½, asked and dismissed it: −1, did neither: 0",
+    ),
     column("basket", "quarters, at most 1", "how many of the item are in the basket"),
     column("waited_s", "seconds, at most 3", "since the act's moment"),
     column("known_for", "logarithm", "of 1 + seconds since the first sighting, in fifths"),
@@ -113,6 +117,8 @@ pub struct Context {
     pub told: bool,
     /// Whether another camera is in doubt about it.
     pub doubted: bool,
+    /// Whether another camera asked about it, and dismissed it.
+    pub dismissed: bool,
     /// How near in time the same act of its like is that this camera told of or doubts.
     pub again: Option<Span>,
     /// How near in time the nearest contrary act of its like is.
@@ -175,7 +181,12 @@ pub fn asked(question: &Question) -> Asked {
         more(v.elsewhere_now),
         more(v.elsewhere_before),
         part(v.others, 4.0),
-        if c.told { 1.0 } else { 0.5 * flag(c.doubted) },
+        match (c.told, c.doubted, c.dismissed) {
+            (true, ..) => 1.0,
+            (_, true, _) => 0.5,
+            (.., true) => -1.0,
+            _ => 0.0,
+        },
         part(usize::from(c.basket), 4.0),
         c.waited.as_seconds().min(MOST_S),
         libm::logf(1.0 + c.known.as_seconds()) / 5.0,
@@ -421,6 +432,7 @@ mod tests {
             waited: Span::from_ms(700),
             told: false,
             doubted: true,
+            dismissed: true,
             again: None,
             contrary: Some(Span::from_ms(1500)),
             basket: 3,

@@ -289,6 +289,7 @@ impl Session {
             waited: self.latest.since(act.moment),
             told: self.acts.told_by_another(act, &self.settings),
             doubted: doubted(same).any(|a| a.camera != act.camera),
+            dismissed: self.doubts.dismissed_by_another(act, &self.settings),
             again: near(
                 self.acts.nearest(act, same, Some(act.camera)),
                 &mut doubted(same).filter(|a| a.camera == act.camera),
@@ -331,14 +332,15 @@ impl Session {
         // What is no probability (a broken model) is no certainty either way.
         let p = answer.of(doubt.act.change);
         let p = if (0.0..=1.0).contains(&p) { p } else { self.unsure() };
-        let verdict = doubt.answered(self.latest, p, &self.settings);
+        let held = doubt.act.change == Change::Removed && self.eyes.hand_in_zone(self.latest);
+        let verdict = doubt.answered(self.latest, p, held, &self.settings);
         self.settle(verdict);
     }
 
     fn settle(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Act(act) => self.take_in(act),
-            Verdict::Nothing => {}
+            Verdict::Nothing(act) => self.doubts.dismiss(act),
             Verdict::Wait(doubt) => {
                 if let Err(doubt) = self.doubts.keep(doubt) {
                     self.counters.questions_refused += 1;
@@ -361,7 +363,8 @@ impl Session {
     }
 
     fn take_in(&mut self, act: Act) {
-        if !self.acts.take_in(self.latest, act, &self.settings) {
+        let counted = act.votes.top().map_or(0, |top| self.eyes.counted(act.camera, top.item));
+        if !self.acts.take_in(self.latest, act, counted, &self.settings) {
             self.counters.acts_refused += 1;
         }
     }
