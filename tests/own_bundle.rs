@@ -33,7 +33,8 @@ fn its_temporal_classifier_tells_the_real_clip() {
     let Some(real) = Real::find() else { return };
     let bench = Bench::of(&real, "bottle").and_temporal(&own_bundle().join("temporal.onnx"), VERSION);
     let copies = [("mirrored", MIRRORED), ("dimmed", DIMMED)];
-    let copies = copies.map(|(name, how)| video::filtered(&real.video, how, bench.at(&format!("{name}.mkv"))));
+    let copies =
+        copies.map(|(name, how)| video::filtered(&real.video, how, bench.at(&format!("{name}.mkv"))));
     for clip in [real.video.as_path()].into_iter().chain(copies.iter().map(|copy| copy.as_path())) {
         let (ran, events) = bench.replay_to_file(&[("rim", clip)], &[]);
         assert!(ran.stderr.contains(r#""classifier_failures":0"#), "{}", ran.stderr);

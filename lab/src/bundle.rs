@@ -139,7 +139,8 @@ impl Arguments {
 /// Makes the bundle. It appears in its place only when all of it has been run.
 pub(crate) fn run(arguments: &Arguments) -> Result<Made, Error> {
     let labels = classes::labels(&arguments.classes)?;
-    let classes = classes::roles(&labels, &arguments.items, (&arguments.unknown, &arguments.hand), &arguments.classes)?;
+    let classes =
+        classes::roles(&labels, &arguments.items, (&arguments.unknown, &arguments.hand), &arguments.classes)?;
     let mut figures = arguments.figures.as_deref().map(figures::read).transpose()?.unwrap_or_default();
     let detectors = arguments.detectors()?;
     let temporal = arguments.temporal.as_deref().map(Given::read).transpose()?;

@@ -170,12 +170,7 @@ type Told = BTreeMap<(usize, usize), (u32, u64)>;
 
 /// What the truth says to a question. Each camera tells of a change once, however often that is asked about: a second
 /// time it is told of nothing.
-fn label(
-    recording: &Recording,
-    views: &[Vec<View>],
-    asked: &Asked,
-    told: &mut Told,
-) -> &'static str {
+fn label(recording: &Recording, views: &[Vec<View>], asked: &Asked, told: &mut Told) -> &'static str {
     let camera = recording.session.cameras.iter().position(|camera| camera.name.as_str() == asked.camera);
     let Some((camera, track)) = camera.and_then(|c| Some((c, thing(recording, &views[c], asked)?))) else {
         return LABELS[0];

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use cartvision_core::features::VERSION;
 use serde_json::{Value, json};
 
 use crate::recorded::*;
@@ -217,7 +218,10 @@ fn questions_that_do_not_fit_are_told() {
     for (text, expected) in [
         (None, "hand-01.jsonl: cannot read it"),
         (Some(String::new()), "hand-01.jsonl:1: the file is empty"),
-        (Some(whole.replace("\"features_version\":2", "\"features_version\":1")), "features of version 1"),
+        (
+            Some(whole.replace(&format!("\"features_version\":{VERSION}"), "\"features_version\":1")),
+            "features of version 1",
+        ),
         (
             Some(whole.replace("\"change\":\"added\"", "\"change\":\"moved\"")),
             "hand-01.jsonl:2: unknown variant",

@@ -133,9 +133,8 @@ pub(crate) struct Claim<'a> {
 struct Shared {
     stage: Stage,
     change: Change,
-    /// Moment and probability of the view that is surest. Views are not multiplied: cameras over one basket
-    /// err together.
     moment: MediaTime,
+    /// Of the view that is surest. Views are not multiplied: cameras over one basket err together.
     p: f32,
     votes: Votes,
     cameras: CameraSet,
@@ -178,11 +177,15 @@ impl Acts {
         if let Some(shared) = nearest {
             shared.cameras.insert(act.camera);
             shared.counted = shared.counted.min(counted);
-            if let Stage::Waiting { contested, .. } = shared.stage {
+            if let Stage::Waiting { .. } = shared.stage {
                 shared.votes.add_shares(&act.votes);
-                if contested || act.p > shared.p {
-                    (shared.p, shared.moment) = (act.p.max(shared.p), act.moment);
-                }
+                shared.p = shared.p.max(act.p);
+                shared.moment = match act.change {
+                    // What one camera saw lie still did, though another saw it later, from behind a hand.
+                    Change::Added => shared.moment.min(act.moment),
+                    // What one camera lost sight of was not out while another one saw it.
+                    Change::Removed => shared.moment.max(act.moment),
+                };
             }
             return true;
         }
@@ -331,12 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn two_views_are_one_act_and_the_surer_one_dates_it() {
+    fn two_views_are_one_act_as_probable_as_the_surer_one() {
         let mut acts = Acts::default();
         take_in(&mut acts, 1000, act(0, 900, 1, 0.8));
         assert_eq!(ready(&mut acts, 1000, &[0, 1], false), []);
         take_in(&mut acts, 1100, act(1, 950, 1, 0.9));
-        assert_eq!(ready(&mut acts, 1100, &[0, 1], false), [(950, cameras(&[0, 1]), 0.9)]);
+        assert_eq!(ready(&mut acts, 1100, &[0, 1], false), [(900, cameras(&[0, 1]), 0.9)]);
     }
 
     #[test]
@@ -385,10 +388,11 @@ mod tests {
     #[test]
     fn who_objected_and_then_speaks_knows_better_when_it_ended() {
         let mut acts = Acts::default();
-        take_in(&mut acts, 1000, act(0, 900, 1, 0.9));
+        let removed = |act| Act { change: Change::Removed, ..act };
+        take_in(&mut acts, 1000, removed(act(0, 900, 1, 0.9)));
         assert!(!contested(&mut acts, 1500, &[0, 1]));
         // Further from the first view than two views of one act usually are.
-        take_in(&mut acts, 2000, act(1, 1800, 1, 0.8));
+        take_in(&mut acts, 2000, removed(act(1, 1800, 1, 0.8)));
         assert_eq!(ready(&mut acts, 2000, &[0, 1], false), [(1800, cameras(&[0, 1]), 0.9)]);
     }
 
@@ -400,7 +404,7 @@ mod tests {
         }
         assert_eq!(
             ready(&mut acts, 1000, &[0, 1], false),
-            [(900, cameras(&[0, 1]), 0.9), (950, cameras(&[0, 1]), 0.9)]
+            [(900, cameras(&[0, 1]), 0.9), (945, cameras(&[0, 1]), 0.9)]
         );
     }
 

@@ -102,10 +102,7 @@ pub(crate) struct Eyes {
 
 impl Eyes {
     pub(crate) fn new(zones: impl IntoIterator<Item = Zone>) -> Self {
-        Self {
-            all: zones.into_iter().take(MAX_CAMERAS).map(Eye::new).collect(),
-            live: CameraSet::default(),
-        }
+        Self { all: zones.into_iter().take(MAX_CAMERAS).map(Eye::new).collect(), live: CameraSet::default() }
     }
 
     pub(crate) fn get(&self, camera: CameraId) -> Option<&Eye> {

@@ -95,8 +95,16 @@ pub const ASKED_COLUMNS: [Column; ASKED] = [
     column("waited_s", "seconds, at most 3", "since the act's moment"),
     column("known_for", "logarithm", "of 1 + seconds since the first sighting, in fifths"),
     column("hands_elsewhere", "share", "of the other cameras, those that see a hand in the zone"),
-    column("found", "halves, at most 1", "how many of its like this camera sees in the zone and does not count"),
-    column("lost", "nearness", "in time, of the last sighting of its like that this camera counts and misses"),
+    column(
+        "found",
+        "halves, at most 1",
+        "how many of its like this camera sees in the zone and does not count",
+    ),
+    column(
+        "lost",
+        "nearness",
+        "in time, of the last sighting of its like that this camera counts and misses",
+    ),
     column("contrary", "nearness", "in time, of the nearest contrary act of its like, told of or doubted"),
     column("again", "nearness", "in time, of the same act of its like that this camera told of or doubts"),
     column("items", "sixteenths, at most 1", "how many items this camera counts in the zone"),

@@ -24,8 +24,8 @@ const BARE_PICTURES: u32 = 4;
 const BORDER: f32 = 0.01;
 /// How far ahead a lost item's way is followed to see whether it led over the edge, seconds.
 const AHEAD_S: f32 = 0.3;
-/// What was lost before it was out left about so long after its last sighting (median over the dummy cart's removals as
-/// a detector sees them: 0.08 s at the edge, 0.17 s elsewhere).
+/// What was lost on its way over the edge left about so long after its last sighting, and what was lost before that in
+/// twice that time (median over the dummy cart's removals as a detector sees them: 0.09 s and 0.18 s).
 const LEFT_AFTER: Span = Span::from_ms(100);
 /// Less travel than this and nobody saw the item move.
 const UNMOVED: f32 = 0.25;
@@ -239,7 +239,8 @@ impl Scene<'_> {
                 return (Phase::Resting(Resting { bare: Some(bare), ..was }), None);
             }
             let last = Seen { pictures: 1, touched: u32::from(track.last_touched == Some(track.last_seen)) };
-            let moment = track.last_seen + LEFT_AFTER;
+            // While its place was covered it may still have lain there.
+            let moment = bare.since + LEFT_AFTER;
             let removed = self.suggest(track, Change::Removed, moment, Passage::InPlace, 0.0, last);
             return (Phase::loose(track.bbox, false), Some(removed));
         }
@@ -288,7 +289,7 @@ impl Scene<'_> {
                 (Phase::Lifted(was), None)
             }
             None if self.leads_out(track) => removed(track.last_seen + LEFT_AFTER, Passage::AtEdge),
-            None => removed(track.last_seen + LEFT_AFTER, Passage::Inside),
+            None => removed(track.last_seen + LEFT_AFTER.times(2), Passage::Inside),
         }
     }
 

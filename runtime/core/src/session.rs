@@ -225,11 +225,7 @@ impl Session {
             match lost {
                 Some(lost) => _ = moved.push(lost),
                 None => {
-                    _ = suggested.push(Suggested {
-                        track: track.id,
-                        votes: track.votes.clone(),
-                        suggestion,
-                    })
+                    _ = suggested.push(Suggested { track: track.id, votes: track.votes.clone(), suggestion })
                 }
             }
         }

@@ -290,9 +290,8 @@ impl Tracker {
         (least_overlap, settings): (f32, &Settings),
     ) {
         let free = |t: &Track| t.last_seen != at && !t.is_gone(at, settings) && eligible(t);
-        let rows: heapless::Vec<usize, MAX_TRACKS> = (0..self.tracks.len())
-            .filter(|t| free(&self.tracks[*t]))
-            .collect();
+        let rows: heapless::Vec<usize, MAX_TRACKS> =
+            (0..self.tracks.len()).filter(|t| free(&self.tracks[*t])).collect();
         let columns: heapless::Vec<usize, MAX_DETECTIONS> =
             (0..things.len()).filter(|d| !things[*d].1 && wanted(things[*d].0)).collect();
         if rows.is_empty() || columns.is_empty() {
