@@ -77,8 +77,9 @@ pub(crate) struct Doubts {
 }
 
 impl Doubts {
-    pub(crate) fn keep(&mut self, doubt: Doubt) -> Result<(), Doubt> {
-        self.open.push(doubt)
+    /// Keeps it; gives it back where there is no room.
+    pub(crate) fn keep(&mut self, doubt: Doubt) -> Option<Doubt> {
+        self.open.push(doubt).err()
     }
 
     /// Takes out one of this camera's that is to be asked again.

@@ -338,7 +338,7 @@ impl Session {
             Verdict::Act(act) => self.take_in(act),
             Verdict::Nothing(act) => self.doubts.dismiss(act),
             Verdict::Wait(doubt) => {
-                if let Err(doubt) = self.doubts.keep(doubt) {
+                if let Some(doubt) = self.doubts.keep(doubt) {
                     self.counters.questions_refused += 1;
                     self.settle(doubt.over(&self.settings));
                 }
