@@ -127,7 +127,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A cart with one camera for each zone (of more than [`MAX_CAMERAS`], the first ones), outside a session.
+    /// A cart with one camera for each zone (of more than [`crate::MAX_CAMERAS`], the first ones), outside a session.
     pub fn new(settings: Settings, zones: impl IntoIterator<Item = Zone>) -> Result<Self, SettingsError> {
         settings.check()?;
         Ok(Self {
