@@ -80,6 +80,20 @@ def acts_table(report: dict) -> str:
     return table(["act", "changes", "null episodes", "event F1", "specificity"], rows)
 
 
+def measured(reports: dict[str, dict]) -> list[str]:
+    if not reports:
+        return []
+    return [
+        reports_table({name: report for name, report in reports.items() if not dissects(name)}),
+        "## Where the error is\n",
+        "Perfect boxes: the truth's own ones, with the same temporal classifier. Without: temporal classifiers that were\n"
+        "trained without what hands, rest or other cameras tell.\n",
+        reports_table({name: r for place, (name, r) in enumerate(reports.items()) if place == 0 or dissects(name)}),
+        "## By act (INT8, two cameras, difficulty normal)\n",
+        acts_table(next(iter(reports.values()))),
+    ]
+
+
 def card(place: Path, reports: dict[str, dict]) -> str:
     quantization = json.loads((place / "onnx/quantization.json").read_text())
     temporal = json.loads((place / "onnx/temporal.json").read_text())
@@ -97,13 +111,7 @@ def card(place: Path, reports: dict[str, dict]) -> str:
         f"- detector: {export['step']} steps, {export['hours']:.1f} h; its ONNX is off PyTorch by {export['farthest_pixels']:.4f} px\n"
         f"- seeds: {(place / 'seeds.txt').read_text().strip()}\n",
         "## On the locked test split\n",
-        reports_table({name: report for name, report in reports.items() if not dissects(name)}),
-        "## Where the error is\n",
-        "Perfect boxes: the truth's own ones, with the same temporal classifier. Without: temporal classifiers that were\n"
-        "trained without what hands, rest or other cameras tell.\n",
-        reports_table({name: r for place, (name, r) in enumerate(reports.items()) if place == 0 or dissects(name)}),
-        "## By act (INT8, two cameras, difficulty normal)\n",
-        acts_table(next(iter(reports.values()))),
+        *(measured(reports) or ["**Not measured yet.**\n"]),
         "## INT8\n",
         table(
             ["", "mAP", "mAP at 0.5", "loss of mAP", "bytes", "CPU time, ms", "of float's"],
@@ -150,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--place", type=Path, required=True, help="the folder that `make model` works in")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("reports", nargs="+", metavar="NAME=REPORT", help="report.json of an evaluation; the main one first")
+    parser.add_argument("reports", nargs="*", metavar="NAME=REPORT", help="report.json of an evaluation; the main one first")
     args = parser.parse_args()
     reports = {}
     for named in args.reports:
