@@ -31,6 +31,8 @@ const LEFT_AFTER: Span = Span::from_ms(100);
 const UNMOVED: f32 = 0.25;
 /// Stock may move less than this (a cart that is pushed off shakes its content).
 const STOCK_MOVES: f32 = 0.5;
+/// By so much longer an item must be still that the picture's border cuts: nobody sees who may hold it there.
+const CUT_OFF: Span = Span::from_ms(500);
 /// Share by which a resting item's place follows its sightings.
 const DRIFT: f32 = 0.05;
 /// A hand in the zone, which may still hold a lifted item that was lost, puts the question off for this long at most.
@@ -293,11 +295,15 @@ impl Scene<'_> {
         }
     }
 
-    /// Since when the item rests, if it does: still for long enough, and for longer while a hand is on it. The
+    /// Since when the item rests, if it does: still for long enough, and for longer while a hand is on it or may be. The
     /// moment is when it became still or, later, when the hand let go.
     fn rests_since(&self, track: &Track, sight: Sight) -> Option<MediaTime> {
         let touched = sight == Sight::Touched;
-        let needed = if touched { self.settings.settle_touched } else { self.settings.settle };
+        let needed = match touched {
+            true => self.settings.settle_touched,
+            false if at_border(&track.bbox) => self.settings.settle + CUT_OFF,
+            false => self.settings.settle,
+        };
         if self.at.since(track.still.since) < needed {
             return None;
         }
