@@ -1,6 +1,7 @@
 //! `cartvisiond replay --questions`: what a temporal classifier is trained on.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -116,7 +117,10 @@ fn the_real_clip_asks_the_same_from_recorded_inputs() {
     questions.iter().for_each(check);
     // Eight acts, and perhaps more that came to nothing.
     let sure = |q: &&Value| q["answer"].as_f64().unwrap() >= 0.7;
-    assert_eq!(questions.iter().filter(sure).count(), 8, "{}", questions.len());
+    // While a hand may still hold the item it is asked again.
+    let acts: BTreeSet<String> =
+        questions.iter().filter(sure).map(|q| format!("{} {}", q["track"], q["moment_ms"])).collect();
+    assert_eq!(acts.len(), 8, "{acts:?}");
 }
 
 /// The questions of a replay that did not come to its end are not all there are.
