@@ -358,10 +358,10 @@ mod tests {
     fn faults_are_named() {
         let camera = "[[camera]]\nname = \"rim-left\"";
         let cases: &[(&str, &str, &str)] = &[
-            ("accept = 0.7", "acept = 0.7", "did you mean `accept`?"),
+            ("accept = 0.5", "acept = 0.7", "did you mean `accept`?"),
             ("[broker]", "[brokr]", "did you mean `broker`?"),
-            ("accept = 0.7", "accept = 1.7", "accept = 1.7: give a number from 0 to 1"),
-            ("reject = 0.35", "reject = 0.95", "reject must not be greater than accept"),
+            ("accept = 0.5", "accept = 1.7", "accept = 1.7: give a number from 0 to 1"),
+            ("reject = 0.25", "reject = 0.95", "reject must not be greater than accept"),
             ("zone = []", "zone = [[0, 0], [1, 1]]", "at least 3 corners"),
             ("zone = []", "zone = [[0, 0], [1, 1], [1, 0], [0, 1]]", "cross"),
             ("id = \"cart-1\"", "id = \"cart/1\"", "holds '/'"),
