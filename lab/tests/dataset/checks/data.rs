@@ -174,7 +174,7 @@ fn windows() {
         (
             "a row less",
             |d| edit(&d.join(ROWS), "\"window\":[[", "\"window\":[[0.0],["),
-            "it is not 24 rows of 15 values, and 18 more",
+            "it is not 24 rows of 15 values, and 26 more",
         ),
         (
             "not a number",
