@@ -63,8 +63,7 @@ pub(crate) fn labels(file: &Path) -> Result<Vec<String>, ClassError> {
     Ok(labels)
 }
 
-/// The classes with their roles: `items` (`label` or `label=id`; `all` or `*` for every class that is
-/// nothing else),
+/// The classes with their roles: `items` (`label` or `label=id`; `all` or `*` for every class that is nothing else),
 /// `unknown` ones, `hands`, and all others ignored. `file` is for messages.
 pub(crate) fn roles(
     labels: &[String],
