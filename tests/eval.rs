@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use cartvision_tests::bench::Bench;
+use cartvision_tests::bench::{Bench, figure};
 use cartvision_tests::input::Real;
 use cartvision_tests::program::{cartlab, run};
 use serde_json::Value;
@@ -14,11 +14,6 @@ fn eval(bench: &Bench, out: &str) -> Command {
     command.arg("eval").arg("--bundle").arg(&bench.bundle).arg("--out").arg(bench.at(out));
     command.arg("--cache").arg(bench.at("cache")).arg("--json");
     command
-}
-
-fn figure(said: &Value, name: &str) -> Value {
-    let figures = said["figures"].as_array().unwrap();
-    figures.iter().find(|figure| figure["figure"] == name).unwrap().clone()
 }
 
 #[test]

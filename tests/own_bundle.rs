@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use cartvision_core::features::VERSION;
-use cartvision_tests::bench::Bench;
+use cartvision_tests::bench::{Bench, figure};
 use cartvision_tests::input::{Real, own_bundle};
 use cartvision_tests::program::{cartlab, run};
 use cartvision_tests::video::{self, DIMMED, MIRRORED};
@@ -21,8 +21,7 @@ fn it_tells_most_of_what_happens_in_the_dummy_cart() {
     eval.arg("eval").arg("--sessions").arg(&set).arg("--bundle").arg(own_bundle());
     eval.arg("--out").arg(bench.at("report")).arg("--cache").arg(bench.at("cache")).arg("--json");
     let said: Value = serde_json::from_str(&run(&mut eval).expect_code(0).stdout).unwrap();
-    let figures = said["figures"].as_array().unwrap();
-    let f1 = figures.iter().find(|figure| figure["figure"] == "event_f1").unwrap();
+    let f1 = figure(&said, "event_f1");
     assert!(f1["of"].as_f64().unwrap() >= 4.0, "a session with a few changes: {f1}");
     assert!(f1["value"].as_f64().unwrap() >= 0.6, "{f1}");
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cartvision_core::ActProbabilities;
-use cartvision_core::features::{ASKED, Asked, ROW, VERSION, WINDOW, Window};
+use cartvision_core::features::{self, ASKED, Asked, ROW, VERSION, WINDOW, Window};
+use cartvision_core::{ActProbabilities, Question};
 use ort::{
     session::{IoBinding, Session},
     value::Tensor,
@@ -64,6 +64,20 @@ impl TemporalClassifier {
             .map_err(onnx::not_a_model(&classifier.file, "run"))?;
         classifier.read()?;
         Ok(classifier)
+    }
+
+    /// Answers a question that the core asked in its last step, with what the core shows of its track.
+    ///
+    /// # Errors
+    /// As [`Self::classify`].
+    pub fn answer(
+        &mut self,
+        core: &cartvision_core::Session,
+        question: &Question,
+    ) -> Result<ActProbabilities, EngineError> {
+        let mut window = [[0.0; ROW]; WINDOW];
+        core.window(question.camera, question.track, &mut window);
+        self.classify(&window, &features::asked(question))
     }
 
     /// Answers a question. What comes out and is no probabilities (a number that is none, a sum that is not 1) is

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::input::{Real, tiny_bundle, tiny_model, with_temporal};
@@ -85,4 +86,13 @@ impl Bench {
         let ran = run(self.replay(cameras, more).arg("--events").arg(&file)).expect_code(0);
         (ran, file)
     }
+}
+
+/// One figure of what `cartlab eval --json` said.
+///
+/// # Panics
+/// When there is none of that name.
+pub fn figure(said: &Value, name: &str) -> Value {
+    let figures = said["figures"].as_array().unwrap();
+    figures.iter().find(|figure| figure["figure"] == name).unwrap().clone()
 }

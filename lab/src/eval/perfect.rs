@@ -9,12 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cartvision_core::features::{self, ROW, WINDOW};
 use cartvision_core::{
-    ActProbabilities, BBox, CameraId, Change, ClassId, Decision, Detection, Detections, Effect, Effects,
-    Input, MediaTime, Outcome, Question, Role, Session, Settings, analytic,
+    BBox, CameraId, Change, ClassId, Decision, Detection, Detections, Effect, Effects, Input, MediaTime,
+    Outcome, Role, Session, Settings, analytic,
 };
-use cartvision_engines::{Bundle, EngineError, Runtime, TemporalClassifier};
+use cartvision_engines::{Bundle, Runtime, TemporalClassifier};
 use serde_json::json;
 
 use super::{Error, clip::Clip, report::Source};
@@ -25,8 +24,8 @@ use crate::recording::{Catalogue, Recording, Seen, Thing, View};
 /// A detector of any kind sees nothing of what shows less than this share of itself.
 const LEAST_VISIBLE: f32 = 0.1;
 
-/// Decides every clip, with this bundle's temporal classifier where it has one, else the analytic one; the events of each are
-/// `events/NAME.jsonl`, and what the core asked is `questions/NAME.jsonl`.
+/// Decides every clip, with this bundle's temporal classifier where it has one, else the analytic one; the events of each
+/// are `events/NAME.jsonl`, and what the core asked is `questions/NAME.jsonl`.
 pub(super) fn run(
     clips: &[Clip],
     bundle: Option<&Bundle>,
@@ -47,17 +46,6 @@ pub(super) fn run(
         }
     }
     Ok(Source::PerfectBoxes { classifier: bundle.map(Bundle::identity) })
-}
-
-fn answer(
-    classifier: Option<&mut TemporalClassifier>,
-    core: &Session,
-    question: &Question,
-) -> Result<ActProbabilities, EngineError> {
-    let Some(classifier) = classifier else { return Ok(analytic::classify(question)) };
-    let mut window = [[0.0; ROW]; WINDOW];
-    core.window(question.camera, question.track, &mut window);
-    classifier.classify(&window, &features::asked(question))
 }
 
 /// Two files of JSON lines.
@@ -90,7 +78,10 @@ fn decide(
                 Effect::Publish(decision) => event(&mut decided.events, decision, &recording.catalogue),
                 Effect::Classify(question) => {
                     let baseline = analytic::classify(question);
-                    let answer = answer(classifier.as_deref_mut(), core, question)?;
+                    let answer = match &mut classifier {
+                        Some(classifier) => classifier.answer(core, question)?,
+                        None => baseline,
+                    };
                     let camera = &recording.session.cameras[question.camera.index()].name;
                     let item =
                         question.item.and_then(|class| recording.catalogue.items().get(usize::from(class.0)));

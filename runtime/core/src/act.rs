@@ -167,17 +167,12 @@ impl Acts {
         let nearest = self
             .shared
             .iter_mut()
-            .filter(|s| {
-                s.change == act.change
-                    && !s.cameras.contains(act.camera)
-                    && s.moment.distance(act.moment) <= s.stage.reach(settings)
-                    && same_item(&s.votes, &act.votes)
-            })
+            .filter(|s| s.may_be(&act, settings))
             .min_by_key(|s| s.moment.distance(act.moment));
         if let Some(shared) = nearest {
             shared.cameras.insert(act.camera);
             shared.counted = shared.counted.min(counted);
-            if let Stage::Waiting { .. } = shared.stage {
+            if matches!(shared.stage, Stage::Waiting { .. }) {
                 shared.votes.add_shares(&act.votes);
                 shared.p = shared.p.max(act.p);
                 shared.moment = match act.change {
@@ -210,12 +205,7 @@ impl Acts {
 
     /// Whether another camera told of this act already.
     pub(crate) fn told_by_another(&self, act: &Act, settings: &Settings) -> bool {
-        self.shared.iter().any(|s| {
-            s.change == act.change
-                && !s.cameras.contains(act.camera)
-                && s.moment.distance(act.moment) <= s.stage.reach(settings)
-                && same_item(&s.votes, &act.votes)
-        })
+        self.shared.iter().any(|s| s.may_be(act, settings))
     }
 
     /// How near in time to this act the nearest one of that kind and its item is, by this camera or by any.
@@ -266,6 +256,14 @@ impl Acts {
 }
 
 impl Shared {
+    /// Whether a camera that has not told of it means this one.
+    fn may_be(&self, act: &Act, settings: &Settings) -> bool {
+        self.change == act.change
+            && !self.cameras.contains(act.camera)
+            && self.moment.distance(act.moment) <= self.stage.reach(settings)
+            && same_item(&self.votes, &act.votes)
+    }
+
     fn claim(&self) -> Claim<'_> {
         let Self { change, moment, votes, cameras, counted, .. } = self;
         Claim { change: *change, moment: *moment, votes, cameras: *cameras, counted: *counted }

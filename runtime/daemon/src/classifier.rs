@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use cartvision_core::features::{self, ROW, WINDOW, Window};
 use cartvision_core::{ActProbabilities, Question, Session, analytic};
 use cartvision_engines::{Bundle, EngineError, Runtime, TemporalClassifier};
 
@@ -52,8 +51,6 @@ pub(crate) enum Classifier {
 #[derive(Debug)]
 pub(crate) struct Learned {
     engine: TemporalClassifier,
-    /// What it is shown, written anew for each question.
-    window: Window,
     failures: u64,
     /// Whether it failed on the last question.
     failing: bool,
@@ -71,8 +68,7 @@ impl Classifier {
             }
             Kind::Learned => {
                 let engine = TemporalClassifier::load(&Runtime::open()?, bundle)?;
-                let window = [[0.0; ROW]; WINDOW];
-                Ok(Self::Learned(Box::new(Learned { engine, window, failures: 0, failing: false })))
+                Ok(Self::Learned(Box::new(Learned { engine, failures: 0, failing: false })))
             }
         }
     }
@@ -109,8 +105,7 @@ impl Classifier {
 
 impl Learned {
     fn answer(&mut self, core: &Session, question: &Question) -> ActProbabilities {
-        core.window(question.camera, question.track, &mut self.window);
-        let answer = self.engine.classify(&self.window, &features::asked(question));
+        let answer = self.engine.answer(core, question);
         self.failing = answer.is_err();
         answer.unwrap_or_else(|error| {
             if self.failures == 0 {
