@@ -91,6 +91,29 @@ fn other_zones_need_no_other_recording() {
     assert_ne!(acts(&again), acts(&whole), "the zones made a difference");
 }
 
+/// What two cameras saw serves for the first one alone: as if the other had not been there.
+#[test]
+fn the_first_camera_needs_no_recording_of_its_own() {
+    let Some(real) = Real::find() else { return };
+    let bench = Bench::of(&real, "bottle");
+    let clip = |frames, name| video::remuxed(&real.video, Index::Front, Some(frames), bench.at(name));
+    // The other one goes on for longer than the first.
+    let (left, right) = (clip(270, "left.mp4"), clip(290, "right.mp4"));
+    let (inputs, cameras) =
+        (bench.at("inputs.jsonl"), [("left", left.as_path()), ("right", right.as_path())]);
+    run(bench.replay(&cameras, &[]).arg("--inputs").arg(&inputs)).expect_code(0);
+    let (ran, direct) = bench.replay_to_file(&cameras[..1], &[]);
+    let summary: Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+    let (again, told) = replayed(&bench, &cameras[..1], &inputs, &[]);
+    assert_eq!(again, fs::read_to_string(direct).unwrap());
+    for figure in ["frames", "events", "streams"] {
+        assert_eq!(told[figure], summary[figure], "{figure}");
+    }
+    let mut command = bench.replay(&cameras[1..], &["--events", "-"]);
+    let refused = bare(command.arg("--inputs").arg(&inputs), &bench).expect_code(2);
+    assert!(refused.stderr.contains("cameras left, right and not right"), "{}", refused.stderr);
+}
+
 #[test]
 fn a_broker_hears_what_the_file_has() {
     let (bench, clip, inputs) = recorded(10);

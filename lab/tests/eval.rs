@@ -97,17 +97,20 @@ fn every_session_gets_its_own_cameras_zones_and_cache() {
     assert!(again.iter().all(|call| call.starts_with("found ")), "{again:?}");
     assert_eq!(kept(), 2);
 
-    // One camera: another input, and a zones file that names no other.
+    // One camera: what both saw serves, and the zones file names no other.
     let one = eval("three", &["--cameras", "1", "--limit", "1"]);
     assert_eq!(one.len(), 1);
-    assert!(one[0].starts_with("made ") && !one[0].contains("right="), "{one:?}");
+    assert!(one[0].starts_with("found ") && !one[0].contains("right="), "{one:?}");
     assert!(one[0].ends_with("zones: left"), "{one:?}");
 
     // A video that changed is another input.
     let video = bench.path("set/a-1/left.mov");
     fs::copy(bench.path("set/a-2/right.mov"), video).unwrap();
-    let changed = eval("four", &["--jobs", "1"]);
+    let changed = eval("four", &["--cameras", "1", "--jobs", "1"]);
     assert!(changed[0].starts_with("made ") && changed[1].starts_with("found "), "{changed:?}");
+    // What one saw is not enough for both.
+    let both = eval("five", &["--jobs", "1"]);
+    assert!(both[0].starts_with("made ") && both[1].starts_with("found "), "{both:?}");
 }
 
 #[test]

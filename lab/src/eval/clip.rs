@@ -19,6 +19,8 @@ pub(super) struct Clip {
     /// Where it lies.
     pub(super) place: PathBuf,
     pub(super) cameras: Vec<(CameraName, PathBuf)>,
+    /// The session's further ones, which are not used.
+    pub(super) unused: Vec<(CameraName, PathBuf)>,
     pub(super) zones: Zones,
     pub(super) truth_file: PathBuf,
     pub(super) truth: Truth,
@@ -82,7 +84,7 @@ impl Clip {
             let (directory, session) = (directory.to_owned(), session.name.clone());
             return Err(Error::TooFewCameras { directory, session, has: all, asked: used as u32 });
         }
-        let chosen = &session.cameras[..used];
+        let (chosen, unused) = session.cameras.split_at(used);
         let zones_file = recording.zones_file();
         let zones = if used == all {
             Zones::File(zones_file)
@@ -110,6 +112,7 @@ impl Clip {
             name: session.name.clone(),
             place: directory.to_owned(),
             cameras: chosen.iter().map(|c| (c.name.clone(), recording.video(c))).collect(),
+            unused: unused.iter().map(|c| (c.name.clone(), recording.video(c))).collect(),
             zones,
             truth_file,
             truth,
@@ -136,6 +139,7 @@ impl Clip {
             name: "clip".to_owned(),
             place: truth_file.clone(),
             cameras: cameras.to_vec(),
+            unused: vec![],
             zones: zones.map_or(Zones::None, |file| Zones::File(file.to_owned())),
             truth_file,
             truth,

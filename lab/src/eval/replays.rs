@@ -11,6 +11,7 @@ use std::{
 };
 
 use cartvision_engines::{Bundle, bundle::Digest};
+use cartvision_wire::CameraName;
 
 use super::clip::{Clip, Zones};
 use super::report::Source;
@@ -119,7 +120,7 @@ impl<'a> Replays<'a> {
         }
         command.arg("--events").arg(events.join(format!("{}.jsonl", clip.name)));
         command.arg("--questions").arg(questions.join(format!("{}.jsonl", clip.name)));
-        command.arg("--inputs").arg(self.cache.join(format!("{}.jsonl", self.key(clip)?)));
+        command.arg("--inputs").arg(self.inputs(clip)?);
         if let Some(classifier) = self.classifier {
             command.arg("--classifier").arg(classifier);
         }
@@ -143,14 +144,31 @@ impl<'a> Replays<'a> {
         })
     }
 
-    /// The name of what a bundle saw in a recording: whatever changes what it sees changes the name.
-    fn key(&self, clip: &Clip) -> Result<Digest, Error> {
+    /// Where what the bundle sees in a recording is kept; whatever changes what it sees changes the name. What was
+    /// kept of more of the session's cameras serves too: it begins with these.
+    fn inputs(&self, clip: &Clip) -> Result<PathBuf, Error> {
         let mut key = format!("{} {}", self.bundle.identity(), self.bundle.detector_digest());
-        for (name, file) in &clip.cameras {
+        let mut add = |(name, file): &(CameraName, PathBuf)| -> Result<PathBuf, Error> {
             // Names hold no line end, digests are of one length: no two lists give the same text.
             key += &format!("\n{name}\n{}", program::sha256(file)?);
+            Ok(self.cache.join(format!("{}.jsonl", Digest::of(key.as_bytes()))))
+        };
+        let mut own = self.cache.clone();
+        for camera in &clip.cameras {
+            own = add(camera)?;
         }
-        Ok(Digest::of(key.as_bytes()))
+        let mut kept = own.exists();
+        for camera in &clip.unused {
+            if kept {
+                break;
+            }
+            let of_more = add(camera)?;
+            kept = of_more.exists();
+            if kept {
+                own = of_more;
+            }
+        }
+        Ok(own)
     }
 }
 

@@ -92,6 +92,9 @@ pub(crate) const MAX_ACTS: usize = 16;
 /// an item that another one still sees.
 const OBJECTION: Span = Span::from_ms(1000);
 
+/// Two tallies that agree less speak of different items. Not nothing: near-twins take some of each other's votes.
+const SAME_ITEM: f32 = 0.15;
+
 /// ```text
 ///            every live camera has spoken, or waited for long enough and nobody objects
 /// Waiting ─────────────────────────────────────────────────────────────────────────────► Published ──► forgotten
@@ -160,16 +163,16 @@ pub(crate) struct Ready {
 
 impl Acts {
     /// Takes in one camera's view: part of an act that another camera has seen and this one has not told of
-    /// yet, or an act of its own. Of several that it may belong to, the one nearest in time gets it, so that
-    /// two items lifted at one moment stay two. `counted`: how many of the item the camera counts in the zone now.
+    /// yet, or an act of its own. Of several that it may belong to, the likeliest gets it, so that two items lifted
+    /// at one moment stay two. `counted`: how many of the item the camera counts in the zone now.
     /// `false` when there is no room for it.
     pub(crate) fn take_in(&mut self, now: MediaTime, act: Act, counted: usize, settings: &Settings) -> bool {
-        let nearest = self
+        let likeliest = self
             .shared
             .iter_mut()
             .filter(|s| s.may_be(&act, settings))
-            .min_by_key(|s| s.moment.distance(act.moment));
-        if let Some(shared) = nearest {
+            .max_by(|a, b| a.likeness(&act, settings).total_cmp(&b.likeness(&act, settings)));
+        if let Some(shared) = likeliest {
             shared.cameras.insert(act.camera);
             shared.counted = shared.counted.min(counted);
             if matches!(shared.stage, Stage::Waiting { .. }) {
@@ -264,6 +267,12 @@ impl Shared {
             && same_item(&self.votes, &act.votes)
     }
 
+    /// How likely it is this one that is meant: as the items agree, and half of that at the end of its reach.
+    fn likeness(&self, act: &Act, settings: &Settings) -> f32 {
+        let far = self.moment.distance(act.moment).as_seconds() / self.stage.reach(settings).as_seconds();
+        self.votes.agreement(&act.votes) * (1.0 - 0.5 * far)
+    }
+
     fn claim(&self) -> Claim<'_> {
         let Self { change, moment, votes, cameras, counted, .. } = self;
         Claim { change: *change, moment: *moment, votes, cameras: *cameras, counted: *counted }
@@ -280,10 +289,9 @@ impl Shared {
     }
 }
 
-/// Whether two tallies may speak of one item: the favourite of either is known to the other.
+/// Whether two tallies may speak of one item.
 fn same_item(a: &Votes, b: &Votes) -> bool {
-    let known = |x: &Votes, y: &Votes| x.top().is_some_and(|top| y.knows(top.item));
-    known(a, b) || known(b, a)
+    a.agreement(b) >= SAME_ITEM
 }
 
 #[cfg(test)]
@@ -403,6 +411,22 @@ mod tests {
         assert_eq!(
             ready(&mut acts, 1000, &[0, 1], false),
             [(900, cameras(&[0, 1]), 0.9), (945, cameras(&[0, 1]), 0.9)]
+        );
+    }
+
+    #[test]
+    fn a_view_belongs_to_the_act_of_its_item_before_the_one_nearest_in_time() {
+        let mut acts = Acts::default();
+        for (ms, item) in [(900, 1), (1100, 2)] {
+            take_in(&mut acts, 1200, act(0, ms, item, 0.9));
+        }
+        // Mostly the first one's item, though seen when the second one was put down.
+        let mut late = act(1, 1100, 1, 0.8);
+        late.votes.add(ClassId(2), 0.5);
+        take_in(&mut acts, 1200, late);
+        assert_eq!(
+            ready(&mut acts, 5000, &[0, 1], true),
+            [(900, cameras(&[0, 1]), 0.9), (1100, cameras(&[0]), 0.9)]
         );
     }
 

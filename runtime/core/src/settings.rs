@@ -45,7 +45,7 @@ impl Default for Settings {
             accept: 0.5,
             reject: 0.25,
             sure: 0.8,
-            patience: Span::from_ms(1400),
+            patience: Span::from_ms(1000),
             high_score: 0.4,
             birth_score: 0.5,
             hand_score: 0.25,

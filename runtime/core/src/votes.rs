@@ -65,6 +65,12 @@ impl Votes {
             .collect()
     }
 
+    /// The probability that both mean one item, each drawing one by its votes; 0 to 1.
+    pub(crate) fn agreement(&self, other: &Self) -> f32 {
+        let total = self.total();
+        self.tally.iter().map(|(item, w)| w / total * other.share(*item)).sum()
+    }
+
     /// The weight of all.
     pub(crate) fn weight(&self) -> f32 {
         self.tally.iter().map(|(_, w)| w).sum()
@@ -73,10 +79,6 @@ impl Votes {
     /// An item's share.
     pub(crate) fn share(&self, item: ClassId) -> f32 {
         self.tally.iter().find(|(i, _)| *i == item).map_or(0.0, |(_, w)| w / self.total())
-    }
-
-    pub(crate) fn knows(&self, item: ClassId) -> bool {
-        self.tally.iter().any(|(i, _)| *i == item)
     }
 }
 
@@ -122,9 +124,24 @@ mod tests {
             votes.add(ClassId(item), 1.0 + f32::from(item));
         }
         votes.add(ClassId(99), 0.1);
-        assert!(!votes.knows(ClassId(0)) && votes.knows(ClassId(99)) && votes.knows(ClassId(1)));
+        let voted = |item| votes.share(ClassId(item)) > 0.0;
+        assert!(!voted(0) && voted(99) && voted(1));
         assert_eq!(votes.candidates().len(), MAX_CANDIDATES);
         assert_eq!(votes.top().unwrap().item, ClassId(MAX_VOTED as u16 - 1));
+    }
+
+    #[test]
+    fn agreement_table() {
+        let sure = tally(&[(1, 3.0)]);
+        for (other, agreement) in [
+            (sure.clone(), 1.0),
+            (tally(&[(2, 1.0)]), 0.0),
+            (tally(&[(1, 1.0), (2, 3.0)]), 0.25),
+            (Votes::default(), 0.0),
+        ] {
+            assert!((sure.agreement(&other) - agreement).abs() < 1e-6, "{other:?}");
+            assert!((other.agreement(&sure) - agreement).abs() < 1e-6, "{other:?}");
+        }
     }
 
     #[test]

@@ -68,7 +68,8 @@ pub(crate) struct ReplayArgs {
     pub(crate) events: Option<PathBuf>,
     /// What the detector saw: where there is no such file it is written; where there is one of the same bundle,
     /// cameras and recordings, it is taken from there, without decoding and inference. `fps` then counts
-    /// pictures of that file, and --threads means nothing. Zones may differ
+    /// pictures of that file, and --threads means nothing. Zones may differ, and the file may be of further cameras
+    /// behind these
     #[arg(long, value_name = "FILE")]
     pub(crate) inputs: Option<PathBuf>,
     /// Write every question of the core to this file, with what a temporal classifier is shown and how it was

@@ -116,7 +116,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
 
 /// Opens what the sightings come from; gives also the digest of all that decides about the events.
 fn plan(args: &ReplayArgs, bundle: &Bundle, classifier: Kind) -> Result<(Plan, Digest), Failure> {
-    if let Some(inputs) = args.inputs.as_deref().map(Recorded::open).transpose()?.flatten() {
+    if let Some(mut inputs) = args.inputs.as_deref().map(Recorded::open).transpose()?.flatten() {
         let input = Input::read(args, bundle)?;
         inputs.expect(&input)?;
         return Ok((Plan::Read(Box::new(inputs)), input.digest_with_rules(args, bundle, classifier)?));

@@ -66,7 +66,7 @@ impl Input {
         Ok(Digest::of(format!("{seen}\n{rules}\n{zones}\n{}\n{classifier}\n", args.session).as_bytes()))
     }
 
-    /// What of `other` is not the same, for people; nothing if all is.
+    /// What of `other` is not the same, for people; nothing if all is. `other` may have fewer cameras: the first ones.
     pub(super) fn differs_from(&self, other: &Self) -> Option<String> {
         let names = |input: &Self| -> Vec<String> { input.cameras.iter().map(|c| c.name.clone()).collect() };
         let (ours, theirs) = (names(self), names(other));
@@ -74,7 +74,7 @@ impl Input {
             let same_name = if self.bundle.name == other.bundle.name { " of other content" } else { "" };
             return Some(format!("bundle {} and not {}{same_name}", self.bundle.name, other.bundle.name));
         }
-        if ours != theirs {
+        if !ours.starts_with(&theirs) {
             return Some(format!("cameras {} and not {}", ours.join(", "), theirs.join(", ")));
         }
         let other_recording = self.cameras.iter().zip(&other.cameras).find(|(a, b)| a != b);

@@ -174,6 +174,8 @@ pub(super) struct Recorded {
     /// What was read and not taken yet.
     waiting: Option<Told>,
     header: Header,
+    /// How many of the recorded cameras are used: the first ones.
+    used: usize,
 }
 
 impl Recorded {
@@ -198,19 +200,22 @@ impl Recorded {
             Kind { .. } => {}
         }
         let body = sealed(&mut file)?;
-        let header =
+        let header: Header =
             serde_json::from_slice(&first).map_err(|e| Refusal::Line { line: 1, reason: e.to_string() })?;
         file.seek(SeekFrom::Start(first.len() as u64)).map_err(Refusal::Unreadable)?;
         let lines = BufReader::new(file.take(body - first.len() as u64));
-        Ok(Self { path: path.to_owned(), lines, line: 1, text: String::new(), waiting: None, header })
+        let used = header.recorded_of.cameras();
+        Ok(Self { path: path.to_owned(), lines, line: 1, text: String::new(), waiting: None, header, used })
     }
 
-    /// Refuses the file if it was not recorded of this input.
-    pub(super) fn expect(&self, input: &Input) -> Result<(), Failure> {
-        match self.header.recorded_of.differs_from(input) {
-            Some(what) => Err(refused(&self.path, &Refusal::OtherInput(what))),
-            None => Ok(()),
+    /// Refuses the file if it was not recorded of this input, or of this input and further cameras: those are passed
+    /// over from now on.
+    pub(super) fn expect(&mut self, input: &Input) -> Result<(), Failure> {
+        if let Some(what) = self.header.recorded_of.differs_from(input) {
+            return Err(refused(&self.path, &Refusal::OtherInput(what)));
         }
+        self.used = input.cameras();
+        Ok(())
     }
 
     /// What the cart was told next.
@@ -228,20 +233,26 @@ impl Recorded {
     }
 
     fn read_next(&mut self) -> Result<Told, Refusal> {
-        self.line += 1;
-        let line = self.line;
-        let wrong = |reason: String| Refusal::Line { line, reason };
-        self.text.clear();
-        self.lines.read_line(&mut self.text).map_err(Refusal::Unreadable)?;
-        match serde_json::from_str(&self.text).map_err(|e| wrong(e.to_string()))? {
-            Line::Ended { camera } => self.camera(camera).map(Told::Ended),
-            Line::Saw(saw) => self.told(saw),
-            Line::Seal { .. } => Err("a seal before the end".to_owned()),
+        loop {
+            self.line += 1;
+            let line = self.line;
+            let wrong = |reason: String| Refusal::Line { line, reason };
+            self.text.clear();
+            self.lines.read_line(&mut self.text).map_err(Refusal::Unreadable)?;
+            let told = match serde_json::from_str(&self.text).map_err(|e| wrong(e.to_string()))? {
+                Line::Ended { camera } => self.camera(camera).map(|camera| camera.map(Told::Ended)),
+                Line::Saw(saw) => self.told(saw),
+                Line::Seal { .. } => Err("a seal before the end".to_owned()),
+            };
+            if let Some(told) = told.map_err(wrong)? {
+                return Ok(told);
+            }
         }
-        .map_err(wrong)
     }
 
-    fn told(&self, saw: Saw) -> Result<Told, String> {
+    /// Nothing of a camera that is not used.
+    fn told(&self, saw: Saw) -> Result<Option<Told>, String> {
+        let Some(camera) = self.camera(saw.camera)? else { return Ok(None) };
         let mut detections = Detections::new();
         for Seen { class, score, corners } in saw.seen {
             let role = self.header.classes.get(usize::from(class)).map(|class| class.role);
@@ -251,13 +262,15 @@ impl Recorded {
             let detection = Detection { class: ClassId(class), role, score: score as f32, bbox };
             detections.push(detection).map_err(|_| "more detections than a picture has".to_owned())?;
         }
-        Ok(Told::Saw { camera: self.camera(saw.camera)?, at: MediaTime { ns: saw.at_ns }, detections })
+        Ok(Some(Told::Saw { camera, at: MediaTime { ns: saw.at_ns }, detections }))
     }
 
-    fn camera(&self, index: u8) -> Result<CameraId, String> {
+    /// `None` if it is not used.
+    fn camera(&self, index: u8) -> Result<Option<CameraId>, String> {
         let index = usize::from(index);
         let known = (index < self.header.recorded_of.cameras()).then(|| CameraId::new(index)).flatten();
-        known.ok_or_else(|| format!("there is no camera {index}"))
+        let camera = known.ok_or_else(|| format!("there is no camera {index}"))?;
+        Ok((index < self.used).then_some(camera))
     }
 }
 
