@@ -76,8 +76,9 @@ def train(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     pictures = Pictures.read(args.data, "train")
     model = network(args.size, len(pictures.labels)).to(device, memory_format=torch.channels_last).train()
+    before = {"steps": 0, "hours": 0.0}
     if args.weights:
-        took = load_matching(model, args.weights)
+        took, before = load_matching(model, args.weights)
         print(f"from {args.weights}: {took} of {len(model.state_dict())} tensors", flush=True)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
@@ -106,6 +107,7 @@ def train(args: argparse.Namespace) -> None:
                 "average_steps": average.steps,
                 "step": step,
                 "hours": hours + (time.time() - began) / 3600,
+                "before": before,
                 "size": args.size,
                 "labels": pictures.labels,
                 "roles": pictures.roles,
@@ -154,14 +156,17 @@ def train(args: argparse.Namespace) -> None:
     print(f"trained: {checkpoint}", flush=True)
 
 
-def load_matching(model: LibreYOLO9Model, path: Path) -> int:
-    """Takes over the tensors that fit by name and shape: a head for other classes starts anew."""
+def load_matching(model: LibreYOLO9Model, path: Path) -> tuple[int, dict]:
+    """Takes over the tensors that fit by name and shape (a head for other classes starts anew); says how many, and what
+    training they have had."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
+    before = saved.get("before", {"steps": 0, "hours": 0.0})
+    before = {"steps": before["steps"] + saved.get("step", 0), "hours": before["hours"] + saved.get("hours", 0.0)}
     saved = saved.get("average", saved.get("model", saved))
     own = model.state_dict()
     fitting = {k: v for k, v in saved.items() if k in own and own[k].shape == v.shape}
     model.load_state_dict(fitting, strict=False)
-    return len(fitting)
+    return len(fitting), before
 
 
 def trained(checkpoint: Path) -> tuple[LibreYOLO9Model, dict]:

@@ -77,8 +77,8 @@ def export(checkpoint: Path, out: Path) -> dict:
         "farthest_pixels": float(np.abs(after[:, :4] - before[:, :4]).max()),
         "farthest_score": float(np.abs(after[:, 4:] - before[:, 4:]).max()),
         "bytes": out.stat().st_size,
-        "step": saved["step"],
-        "hours": saved["hours"],
+        "step": saved["step"] + saved["before"]["steps"],
+        "hours": saved["hours"] + saved["before"]["hours"],
     }
 
 
