@@ -1,12 +1,14 @@
 //! The cart: feeds the core with facts and turns its effects into recorded events.
 //!
 //! Everything here happens on the loop's thread, at moments that are arguments; what it records is taken away by
-//! [`Cart::take_rows`] and carried out by the edges.
+//! [`Cart::take_turn`] and carried out by the edges.
 
 mod answered;
 mod decisions;
+mod kept;
 
 use std::num::NonZeroU32;
+use std::time::Instant;
 
 use cartvision_core::{
     CameraId, Change, Detections, Effects, Input, MAX_DETECTIONS, MAX_LINES, MAX_QUESTIONS, MAX_TRACKS,
@@ -14,8 +16,8 @@ use cartvision_core::{
 };
 use cartvision_wire::command::{Adjuster, BasketAdjust};
 use cartvision_wire::event::{
-    self, BundleName, CameraDegraded, CameraRecovered, Cameras, Correction, FinalBasket, LogOpened,
-    LogReason, Removal, Replacement, SessionEnded, SessionSettled, SessionStarted,
+    self, BundleName, CameraDegraded, CameraRecovered, Cameras, Correction, FinalBasket, LogOpened, Removal,
+    Replacement, SessionEnded, SessionSettled, SessionStarted,
 };
 use cartvision_wire::telemetry::QueueFigures;
 use cartvision_wire::{
@@ -27,7 +29,10 @@ use crate::classifier::Classifier;
 use crate::clock::TimeLine;
 use crate::corrections::{Corrections, Piece};
 use crate::journal::{Journal, Row};
+use crate::outbox::Turn;
+use crate::store::{Log, Position};
 pub(crate) use answered::Answered;
+pub(crate) use kept::Kept;
 
 /// Why a command about the session cannot be carried out.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,21 +66,22 @@ pub(crate) struct Cart {
     corrections: Corrections,
     /// Recorded and not taken away yet. Empty between the loop's turns.
     rows: Vec<Row>,
-    last: Option<Row>,
+    /// Where the last recorded event stands.
+    last: Option<Position>,
     /// The core's questions, likewise; `None` where nobody wants to know.
     answered: Option<Vec<Answered>>,
     overflows: u64,
 }
 
 impl Cart {
-    /// A cart outside a session; its log is opened.
+    /// A cart outside a session. A new log is opened with an event that says why.
     pub(crate) fn open(
         core: Box<Session>,
         classifier: Classifier,
         catalogue: Catalogue,
         cameras: Vec<CameraName>,
         bundle: &str,
-        (journal, reason): (Journal, LogReason),
+        (journal, log): (Journal, Log),
         time: TimeLine,
     ) -> Result<Self, EventError> {
         let mut cart = Self {
@@ -95,9 +101,11 @@ impl Cart {
             answered: None,
             overflows: 0,
         };
-        let clock = time.clock();
-        let opened = LogOpened { previous_epoch: None, last_sequence: None, reason, clock };
-        cart.record(MediaTime::ZERO, MediaTime::ZERO, EventData::LogOpened(opened))?;
+        if let Log::Opened { reason, previous } = log {
+            let (previous_epoch, last_sequence) = previous.unzip();
+            let opened = LogOpened { previous_epoch, last_sequence, reason, clock: time.clock() };
+            cart.record(MediaTime::ZERO, MediaTime::ZERO, EventData::LogOpened(opened))?;
+        }
         Ok(cart)
     }
 
@@ -247,9 +255,13 @@ impl Cart {
         Ok(Ok(()))
     }
 
-    /// What was recorded since the last time.
-    pub(crate) fn take_rows(&mut self) -> impl Iterator<Item = Row> {
-        self.rows.drain(..)
+    /// What was recorded since the last time, with the basket and the state as of then; nothing where nothing was.
+    pub(crate) fn take_turn(&mut self) -> Result<Option<Turn>, serde_json::Error> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let (state, basket) = (self.kept()?, self.basket());
+        Ok(Some(Turn { rows: std::mem::take(&mut self.rows), basket, state, decided: Instant::now() }))
     }
 
     /// Keeps the core's questions from now on, to be taken away by [`Self::take_answered`].
@@ -264,13 +276,8 @@ impl Cart {
 
     /// The basket as of the last recorded event; `None` before the first.
     pub(crate) fn basket(&self) -> Option<Basket> {
-        let last = self.last.as_ref()?;
-        Some(Basket {
-            session: self.basket_of.clone(),
-            epoch: last.epoch,
-            sequence: last.sequence,
-            lines: self.lines().collect(),
-        })
+        let (epoch, sequence) = self.last?;
+        Some(Basket { session: self.basket_of.clone(), epoch, sequence, lines: self.lines().collect() })
     }
 
     /// The open session.
@@ -384,8 +391,8 @@ impl Cart {
     ) -> Result<EventId, EventError> {
         let row = self.journal.record(session.as_ref(), self.time.utc(moment, now), data)?;
         let id = row.id;
-        self.rows.push(row.clone());
-        self.last = Some(row);
+        self.last = Some((row.epoch, row.sequence));
+        self.rows.push(row);
         Ok(id)
     }
 }

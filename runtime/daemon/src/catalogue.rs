@@ -46,6 +46,17 @@ impl Catalogue {
         self.by_id.get(id).copied()
     }
 
+    /// The class that stands for an item.
+    pub(crate) fn class_of(&self, item: &Item) -> Option<ClassId> {
+        match item {
+            Item::Catalogue { id, .. } => self.class(id),
+            Item::Unknown { .. } => {
+                let at = self.items.iter().position(|known| known == item)?;
+                u16::try_from(at).ok().map(ClassId)
+            }
+        }
+    }
+
     /// Makes several looks of one product one class.
     pub(crate) fn unify(&self, detections: &mut [Detection]) {
         for d in detections {

@@ -4,8 +4,9 @@ use cartvision_core::MediaTime;
 use cartvision_wire::{Command, EventError, Refusal, Reply, Request, UtcTime};
 use serde_json::{Map, Value, json};
 
+use crate::broker::{Post, ResponseAddress};
 use crate::cart::{Cart, SessionRefusal};
-use crate::outbox::{Outbox, ROOM};
+use crate::outbox::ROOM;
 
 /// A command as it came in.
 #[derive(Debug)]
@@ -17,32 +18,53 @@ pub(crate) struct Incoming {
     pub(crate) retained: bool,
 }
 
-/// Carries out a command at `now` and says what came of it.
+/// Carries out a command at `now` and says what came of it; nothing where the answer comes later, from the database.
 pub(crate) fn obey(
     incoming: &Incoming,
+    to: Option<&ResponseAddress>,
     cart: &mut Cart,
-    outbox: &mut Outbox,
-    now: MediaTime,
-    utc: UtcTime,
-) -> Result<Reply, EventError> {
+    post: &Post,
+    (now, utc): (MediaTime, UtcTime),
+) -> Result<Option<Reply>, EventError> {
+    let reply = match allowed(incoming, post, utc) {
+        Err(refusal) => Some(refusal),
+        Ok(request) => carried_out(&request.command, to, cart, post, now)?,
+    };
+    if let Some(reply) = &reply {
+        tracing::info!(command = incoming.name, outcome = ?reply.outcome, "command");
+    }
+    Ok(reply)
+}
+
+/// The command, if it may be obeyed.
+fn allowed(incoming: &Incoming, post: &Post, utc: UtcTime) -> Result<Request, Reply> {
     let name = incoming.name.as_str();
     if incoming.retained {
         let why = "a retained command is never obeyed; publish it without the retain flag";
-        return Ok(Reply::refused(name, Refusal::Retained, why));
+        return Err(Reply::refused(name, Refusal::Retained, why));
     }
-    let request = match Request::parse(name, &incoming.payload).and_then(|r| r.check_age(utc).map(|()| r)) {
-        Ok(request) => request,
-        Err(e) => return Ok(Reply::from_error(name, &e)),
-    };
-    if records(&request.command) && outbox.room() < ROOM {
+    let request = Request::parse(name, &incoming.payload).and_then(|r| r.check_age(utc).map(|()| r));
+    let request = request.map_err(|e| Reply::from_error(name, &e))?;
+    if records(&request.command) && post.lock().outbox.room() < ROOM {
         let why = "the outbox is full and what this does could not be recorded; see that the broker takes events, and send it again";
-        return Ok(Reply::refused(name, Refusal::Failed, why));
+        return Err(Reply::refused(name, Refusal::Failed, why));
     }
+    Ok(request)
+}
+
+fn carried_out(
+    command: &Command,
+    to: Option<&ResponseAddress>,
+    cart: &mut Cart,
+    post: &Post,
+    now: MediaTime,
+) -> Result<Option<Reply>, EventError> {
+    let name = command.name().as_str();
     let done = |result: Value| {
         let result = if let Value::Object(map) = result { map } else { Map::new() };
-        Reply::done(request.command.name(), result)
+        Reply::done(command.name(), result)
     };
-    Ok(match &request.command {
+    Ok(Some(match command {
         Command::SessionStart(start) => match cart.start_session(now, &start.session)? {
             Ok(()) => done(json!({ "session": start.session })),
             Err(refusal) => refused(name, &refusal),
@@ -55,17 +77,14 @@ pub(crate) fn obey(
             Ok(()) => done(json!({ "basket": cart.basket() })),
             Err(refusal) => refused(name, &refusal),
         },
-        Command::EventsReplay(from) => match outbox.send_again(from.epoch, from.sequence) {
-            Ok(events) => done(json!({ "events": events })),
-            Err(_) => {
-                let why = "the cart keeps no event of this epoch and sequence";
-                Reply::refused(name, Refusal::UnknownPosition, why)
-            }
-        },
+        Command::EventsReplay(from) => {
+            post.ask_again((from.epoch, from.sequence), to.cloned());
+            return Ok(None);
+        }
         Command::Snapshot | Command::Reload => {
             Reply::refused(name, Refusal::NotAvailable, "this version of the daemon does not have it yet")
         }
-    })
+    }))
 }
 
 /// Whether it makes events.

@@ -14,11 +14,11 @@ pub(crate) type Piece = (Change, ClassId, u32);
 
 /// An event and what stands in its place.
 #[derive(Debug)]
-struct Standing {
-    event: EventId,
+pub(crate) struct Standing {
+    pub(crate) event: EventId,
     /// Corrections so far.
-    revision: u32,
-    pieces: Vec<Piece>,
+    pub(crate) revision: u32,
+    pub(crate) pieces: Vec<Piece>,
 }
 
 /// The session's events with what they stand for.
@@ -30,10 +30,20 @@ pub(crate) struct Corrections {
 impl Corrections {
     /// Remembers a new event.
     pub(crate) fn note(&mut self, event: EventId, pieces: Vec<Piece>) {
+        self.resume(Standing { event, revision: 0, pieces });
+    }
+
+    /// Remembers an event of an earlier process.
+    pub(crate) fn resume(&mut self, standing: Standing) {
         if self.standing.len() == MAX_STANDING {
             self.standing.pop_front();
         }
-        self.standing.push_back(Standing { event, revision: 0, pieces });
+        self.standing.push_back(standing);
+    }
+
+    /// What is remembered, oldest first.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &Standing> {
+        self.standing.iter()
     }
 
     /// Puts `pieces` in the place of what stood for `event`; gives the revision and what stood there before.

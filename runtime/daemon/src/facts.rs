@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::broker::BrokerFact;
 use crate::inference::Inferred;
+use crate::store::StoreFact;
 
 /// Facts that may wait. The sender waits at the bound, nothing is dropped: the loop does no I/O and is quick.
 const MAX_WAITING: usize = 64;
@@ -19,6 +20,8 @@ pub(crate) enum Fact {
     Inferred { ticket: u64, inferred: Inferred },
     /// From the broker link.
     Broker(BrokerFact),
+    /// From the writer of the database.
+    Store(StoreFact),
     /// Somebody wants the program to end.
     Stop,
 }

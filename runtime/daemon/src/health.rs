@@ -12,6 +12,8 @@ pub(crate) enum Trouble {
     Camera(CameraName),
     /// The outbox is at its bound: the cart does not decide.
     OutboxFull,
+    /// The database cannot be written: the cart does not decide.
+    Store,
     /// The broker has nobody who takes the events.
     NobodySubscribed,
     /// The broker refuses events.
@@ -35,6 +37,11 @@ impl Health {
         self.changed |= if there { self.troubles.insert(trouble) } else { self.troubles.remove(&trouble) };
     }
 
+    /// Whether this trouble is there.
+    pub(crate) fn has(&self, trouble: &Trouble) -> bool {
+        self.troubles.contains(trouble)
+    }
+
     /// Whether anything changed since the last time this was asked.
     pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
@@ -48,6 +55,7 @@ impl Health {
         self.troubles.iter().map(|t| match t {
             Trouble::Camera(name) => Reason::new(&format!("camera {name} gives no pictures")),
             Trouble::OutboxFull => "the outbox is full; the cart does not decide".into(),
+            Trouble::Store => "the database cannot be written; the cart does not decide".into(),
             Trouble::NobodySubscribed => "nobody subscribed to the events".into(),
             Trouble::EventsRefused => "the broker refuses events".into(),
             Trouble::Engine => "the detector fails".into(),

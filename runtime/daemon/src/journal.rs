@@ -1,12 +1,11 @@
 //! The cart's record of what was decided: each event gets its position, its id and its final bytes, once.
 
-use std::sync::Arc;
-
-use cartvision_wire::event::LogReason;
 use cartvision_wire::{
     CartId, Epoch, Event, EventData, EventError, EventId, EventType, Sequence, SessionId, UtcTime,
 };
 use uuid::Uuid;
+
+use crate::store::Position;
 
 /// An event as it goes out, now and whenever it is sent again.
 #[derive(Clone, Debug)]
@@ -15,7 +14,7 @@ pub(crate) struct Row {
     pub(crate) sequence: Sequence,
     pub(crate) id: EventId,
     pub(crate) event_type: EventType,
-    pub(crate) json: Arc<str>,
+    pub(crate) json: String,
 }
 
 /// How ids are made.
@@ -37,16 +36,20 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// A new epoch of a running cart: the log is in memory (for now), so every start opens one.
-    pub(crate) fn live(cart: CartId) -> (Self, LogReason) {
-        let epoch = Epoch(Uuid::now_v7());
-        (Self { cart, ids: Ids::Live, epoch, next: Sequence::FIRST }, LogReason::New)
+    /// A running cart's: a new epoch.
+    pub(crate) fn opened(cart: CartId) -> Self {
+        Self { cart, ids: Ids::Live, epoch: Epoch(Uuid::now_v7()), next: Sequence::FIRST }
+    }
+
+    /// A running cart's: goes on after this position.
+    pub(crate) fn continued(cart: CartId, (epoch, last): Position) -> Self {
+        Self { cart, ids: Ids::Live, epoch, next: last.next() }
     }
 
     /// The epoch of a replay: `digest` stands for all that was put in.
-    pub(crate) fn replayed(cart: CartId, start: UtcTime, digest: &[u8]) -> (Self, LogReason) {
+    pub(crate) fn replayed(cart: CartId, start: UtcTime, digest: &[u8]) -> Self {
         let epoch = Epoch::from_content(start, digest);
-        (Self { cart, ids: Ids::Content, epoch, next: Sequence::FIRST }, LogReason::Replay)
+        Self { cart, ids: Ids::Content, epoch, next: Sequence::FIRST }
     }
 
     /// Records an event.
@@ -63,7 +66,7 @@ impl Journal {
         };
         let event =
             Event { id, cart: self.cart.clone(), session: session.cloned(), time, epoch, sequence, data };
-        let json = event.to_json()?.into();
+        let json = event.to_json()?;
         self.next = sequence.next();
         Ok(Row { epoch, sequence, id, event_type, json })
     }

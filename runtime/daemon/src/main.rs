@@ -29,6 +29,7 @@ mod outbox;
 mod replay;
 mod run;
 mod signals;
+mod store;
 mod zones;
 
 use cartvision_wire::ExitCode;

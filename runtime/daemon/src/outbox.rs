@@ -1,212 +1,254 @@
-//! What was recorded and is still to be delivered, and what was delivered and may be asked for again.
-//!
-//! This is the seam for the durable outbox: [`Outbox::commit`] is where "decided" becomes "kept". Today it keeps
-//! in memory: a row survives the broker, not the process.
+//! What the loop has recorded and the [store](crate::store) has not written yet; and which rows of the store are still
+//! to be delivered. The rows themselves lie in the database.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use cartvision_core::MAX_EFFECTS;
-use cartvision_wire::{Epoch, Sequence};
+use cartvision_wire::Basket;
 
+use crate::broker::ResponseAddress;
 use crate::journal::Row;
+use crate::store::{Pending, Position, RowId};
 
-/// Rows that may wait for their first delivery. At the bound the cart stops deciding; a row is never dropped.
+/// Rows that may wait for their first delivery, those included that are not written yet. At the bound the cart stops
+/// deciding; a row is never dropped.
 pub(crate) const MAX_PENDING: usize = 10_000;
 /// Rows that one picture or one command can record at most, and some for what cannot be helped (a camera is lost, a
 /// session ends with the program); with less room than this the cart neither decides nor obeys.
 pub(crate) const ROOM: usize = 2 * MAX_EFFECTS;
-/// Rows kept in all, for `events/replay`. Beyond it the oldest delivered ones are forgotten.
-const MAX_KEPT: usize = 20_000;
 
+/// What one turn of the loop recorded: written together.
 #[derive(Debug)]
-struct Kept {
-    row: Row,
-    committed: Instant,
-    delivery: Delivery,
+pub(crate) struct Turn {
+    pub(crate) rows: Vec<Row>,
+    /// The basket as of the last row: published once that is written.
+    pub(crate) basket: Option<Basket>,
+    /// The cart's state as of the last row.
+    pub(crate) state: String,
+    pub(crate) decided: Instant,
+}
+
+/// What the writer is to do, in order.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Turn(Turn),
+    /// Deliver once more what was delivered from this position on, and answer how many that is.
+    SendAgain {
+        from: Position,
+        to: Option<ResponseAddress>,
+    },
+}
+
+/// A row that is written, and that nobody has yet or that the writer has not heard of as delivered.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    row: RowId,
+    /// Rows of an earlier process: when this one started.
+    decided: Instant,
+    delivered: bool,
 }
 
 /// ```text
-/// Due ──delivered──► Done ◄──asked for, delivered──► Again
+/// Turn ──written──► due ──delivered──► marks ──written──► (done) ──asked for──► again ──delivered──► marks …
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Delivery {
-    /// Nobody has it yet.
-    Due,
-    /// The broker has it.
-    Done,
-    /// The broker had it, and is to get it once more.
-    Again,
-}
-
-/// The rows of one epoch, in order and without a gap.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
-    rows: VecDeque<Kept>,
-    /// Rows that are [`Delivery::Due`]: they alone count for the bound.
-    due: usize,
-    /// Rows that are [`Delivery::Again`].
-    again: usize,
+    work: VecDeque<Work>,
+    /// Rows in `work`, or in the writer's hands.
+    unwritten: usize,
+    /// Ascending.
+    due: VecDeque<Due>,
+    /// Of them those that nobody has yet.
+    waiting: usize,
+    /// Ascending; they take no room.
+    again: VecDeque<RowId>,
+    /// Delivered, and not written as that.
+    marks: Vec<RowId>,
     /// How often delivered rows were made pending again.
     asked_again: u64,
 }
 
-/// No row of this position is kept.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct UnknownPosition;
-
 impl Outbox {
-    /// Keeps a row until it is delivered, and some time longer.
-    pub(crate) fn commit(&mut self, row: Row, now: Instant) {
-        self.rows.push_back(Kept { row, committed: now, delivery: Delivery::Due });
-        self.due += 1;
-        while self.rows.len() > MAX_KEPT && self.rows.front().is_some_and(|k| k.delivery == Delivery::Done) {
-            self.rows.pop_front();
+    /// As the store was left.
+    pub(crate) fn of(pending: &Pending, now: Instant) -> Self {
+        let due = |row: &RowId| Due { row: *row, decided: now, delivered: false };
+        Self {
+            work: VecDeque::new(),
+            unwritten: 0,
+            due: pending.due.iter().map(due).collect(),
+            waiting: pending.due.len(),
+            again: pending.again.iter().copied().collect(),
+            marks: Vec::new(),
+            asked_again: 0,
         }
     }
 
-    /// Rows that can still be committed before the bound.
+    /// Keeps a turn for the writer.
+    pub(crate) fn put(&mut self, turn: Turn) {
+        self.unwritten += turn.rows.len();
+        self.work.push_back(Work::Turn(turn));
+    }
+
+    /// Keeps a request for the writer.
+    pub(crate) fn ask_again(&mut self, from: Position, to: Option<ResponseAddress>) {
+        self.work.push_back(Work::SendAgain { from, to });
+    }
+
+    /// All that is to be written.
+    pub(crate) fn take(&mut self) -> (Vec<Work>, Vec<RowId>) {
+        (self.work.drain(..).collect(), std::mem::take(&mut self.marks))
+    }
+
+    /// What a writer could do at once, and what it may leave for a while.
+    pub(crate) fn unwritten(&self) -> (usize, usize) {
+        (self.work.len(), self.marks.len())
+    }
+
+    /// These rows of one turn are written.
+    pub(crate) fn written(&mut self, rows: &[RowId], decided: Instant) {
+        self.unwritten -= rows.len();
+        self.waiting += rows.len();
+        self.due.extend(rows.iter().map(|row| Due { row: *row, decided, delivered: false }));
+    }
+
+    /// These are to be delivered once more.
+    pub(crate) fn pending_again(&mut self, rows: &[RowId]) {
+        self.again.extend(rows);
+        self.again.make_contiguous().sort_unstable();
+        self.asked_again += 1;
+    }
+
+    /// Rows that can still be recorded before the bound.
     pub(crate) fn room(&self) -> usize {
-        MAX_PENDING.saturating_sub(self.due)
+        MAX_PENDING.saturating_sub(self.waiting + self.unwritten)
     }
 
     /// Rows to be delivered.
     pub(crate) fn depth(&self) -> usize {
-        self.due + self.again
+        self.waiting + self.unwritten + self.again.len()
     }
 
-    /// How long the oldest row that nobody has yet has waited.
+    /// How long the oldest row that nobody has yet has waited, in this process.
     pub(crate) fn oldest_age(&self, now: Instant) -> Duration {
-        let oldest = self.rows.iter().find(|k| k.delivery == Delivery::Due);
-        oldest.map_or(Duration::ZERO, |k| now.saturating_duration_since(k.committed))
+        let oldest = self.due.iter().find(|due| !due.delivered);
+        oldest.map_or(Duration::ZERO, |due| now.saturating_duration_since(due.decided))
     }
 
     /// The first row to be delivered after `after`.
-    pub(crate) fn next_after(&self, after: Option<Sequence>) -> Option<&Row> {
-        let from = after.map_or(0, |s| self.index(s).map_or(0, |i| i + 1));
-        self.rows.range(from.min(self.rows.len())..).find(|k| k.delivery != Delivery::Done).map(|k| &k.row)
+    pub(crate) fn next_after(&self, after: Option<RowId>) -> Option<RowId> {
+        let from = |row: RowId| after.is_none_or(|after| row > after);
+        let start = self.due.partition_point(|due| !from(due.row));
+        let due = self.due.range(start..).find(|due| !due.delivered).map(|due| due.row);
+        let start = self.again.partition_point(|row| !from(*row));
+        let again = self.again.get(start).copied();
+        due.into_iter().chain(again).min()
     }
 
     /// The broker has this row. Gives how long that took, if this is its first delivery.
-    pub(crate) fn delivered(&mut self, sequence: Sequence, now: Instant) -> Option<Duration> {
-        let index = self.index(sequence)?;
-        let kept = self.rows.get_mut(index)?;
-        match std::mem::replace(&mut kept.delivery, Delivery::Done) {
-            Delivery::Due => {
-                self.due -= 1;
-                Some(now.saturating_duration_since(kept.committed))
-            }
-            Delivery::Again => {
-                self.again -= 1;
-                None
-            }
-            Delivery::Done => None,
+    pub(crate) fn delivered(&mut self, row: RowId, now: Instant) -> Option<Duration> {
+        if let Ok(at) = self.again.binary_search(&row) {
+            self.again.remove(at);
+            self.marks.push(row);
+            return None;
         }
-    }
-
-    /// Makes every kept row from this position on pending again; says how many there are.
-    pub(crate) fn send_again(&mut self, epoch: Epoch, from: Sequence) -> Result<usize, UnknownPosition> {
-        let index = self.index(from).filter(|i| *i < self.rows.len()).ok_or(UnknownPosition)?;
-        if self.rows[index].row.epoch != epoch {
-            return Err(UnknownPosition);
+        let at = self.due.binary_search_by_key(&row, |due| due.row).ok()?;
+        let due = self.due.get_mut(at).filter(|due| !due.delivered)?;
+        due.delivered = true;
+        let took = now.saturating_duration_since(due.decided);
+        self.waiting -= 1;
+        self.marks.push(row);
+        while self.due.front().is_some_and(|due| due.delivered) {
+            self.due.pop_front();
         }
-        let again = self.rows.range_mut(index..);
-        let count = again.len();
-        for kept in again.filter(|k| k.delivery == Delivery::Done) {
-            kept.delivery = Delivery::Again;
-            self.again += 1;
-        }
-        self.asked_again += 1;
-        Ok(count)
+        Some(took)
     }
 
     /// Changes whenever delivered rows are pending again, so that whoever delivers starts over.
     pub(crate) fn asked_again(&self) -> u64 {
         self.asked_again
     }
-
-    /// Where the row of this sequence lies, if not before the first.
-    fn index(&self, sequence: Sequence) -> Option<usize> {
-        let first = self.rows.front()?.row.sequence.get();
-        sequence.get().checked_sub(first).and_then(|i| usize::try_from(i).ok())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Journal;
-    use cartvision_wire::event::{LogOpened, LogReason};
-    use cartvision_wire::{Clock, EventData, UtcTime};
+    use proptest::prelude::*;
 
-    fn filled(rows: usize) -> (Outbox, Epoch) {
-        let (mut journal, _) = Journal::replayed("cart".parse().unwrap(), UtcTime::EPOCH, b"");
-        let mut outbox = Outbox::default();
-        let mut epoch = None;
-        for _ in 0..rows {
-            let data = EventData::LogOpened(LogOpened {
-                previous_epoch: None,
-                last_sequence: None,
-                reason: LogReason::New,
-                clock: Clock { synced: false, uncertainty_ms: None },
-            });
-            let row = journal.record(None, UtcTime::EPOCH, data).unwrap();
-            epoch = Some(row.epoch);
-            outbox.commit(row, Instant::now());
-        }
-        (outbox, epoch.unwrap())
+    fn rows(numbers: impl IntoIterator<Item = i64>) -> Vec<RowId> {
+        numbers.into_iter().map(RowId).collect()
     }
 
-    fn order(outbox: &Outbox) -> Vec<u64> {
+    fn outbox(due: &[i64], again: &[i64]) -> Outbox {
+        let pending = Pending { due: rows(due.iter().copied()), again: rows(again.iter().copied()) };
+        Outbox::of(&pending, Instant::now())
+    }
+
+    fn order(outbox: &Outbox) -> Vec<RowId> {
         let mut after = None;
         std::iter::from_fn(|| {
-            after = Some(outbox.next_after(after)?.sequence);
-            after.map(Sequence::get)
+            after = Some(outbox.next_after(after)?);
+            after
         })
         .collect()
     }
 
-    fn sequence(n: u64) -> Sequence {
-        Sequence::new(n).unwrap()
-    }
-
     #[test]
     fn rows_stay_pending_until_delivered() {
-        let (mut outbox, _) = filled(4);
-        assert!(outbox.delivered(sequence(2), Instant::now()).is_some());
-        assert!(outbox.delivered(sequence(2), Instant::now()).is_none(), "delivered once");
-        assert!(outbox.delivered(sequence(9), Instant::now()).is_none(), "never recorded");
-        assert_eq!(order(&outbox), [1, 3, 4]);
-        assert_eq!(outbox.depth(), 3);
-        assert_eq!(outbox.room(), MAX_PENDING - 3);
+        let mut outbox = outbox(&[1, 2, 3, 4], &[]);
+        assert!(outbox.delivered(RowId(2), Instant::now()).is_some());
+        assert!(outbox.delivered(RowId(2), Instant::now()).is_none(), "delivered once");
+        assert!(outbox.delivered(RowId(9), Instant::now()).is_none(), "never recorded");
+        assert_eq!(order(&outbox), rows([1, 3, 4]));
+        assert_eq!((outbox.depth(), outbox.room()), (3, MAX_PENDING - 3));
+        assert_eq!(outbox.take().1, rows([2]));
     }
 
     #[test]
-    fn delivered_rows_can_be_sent_again() {
-        let (mut outbox, epoch) = filled(4);
-        for n in 1..=4 {
-            outbox.delivered(sequence(n), Instant::now());
-        }
-        assert_eq!(outbox.send_again(epoch, sequence(3)), Ok(2));
-        assert_eq!(order(&outbox), [3, 4]);
-        assert_eq!((outbox.depth(), outbox.room()), (2, MAX_PENDING), "what was delivered takes no room");
-        outbox.delivered(sequence(3), Instant::now());
-        assert_eq!((outbox.depth(), outbox.room()), (1, MAX_PENDING));
-        assert_eq!(outbox.send_again(epoch, sequence(5)), Err(UnknownPosition));
-        assert_eq!(outbox.send_again(Epoch(uuid::Uuid::nil()), sequence(1)), Err(UnknownPosition));
+    fn what_is_not_written_takes_room_and_is_not_sent() {
+        let mut outbox = outbox(&[], &[]);
+        let row = || {
+            let mut journal = crate::journal::Journal::replayed(
+                "cart".parse().unwrap(),
+                cartvision_wire::UtcTime::EPOCH,
+                b"",
+            );
+            let clock = cartvision_wire::Clock { synced: false, uncertainty_ms: None };
+            let settled = cartvision_wire::event::SessionSettled { media_time_ms: 0, clock };
+            let data = cartvision_wire::EventData::SessionSettled(settled);
+            journal.record(None, cartvision_wire::UtcTime::EPOCH, data).unwrap()
+        };
+        let decided = Instant::now();
+        outbox.put(Turn { rows: vec![row(), row()], basket: None, state: String::new(), decided });
+        assert_eq!((outbox.depth(), outbox.room(), outbox.next_after(None)), (2, MAX_PENDING - 2, None));
+        let (work, _) = outbox.take();
+        assert_eq!((work.len(), outbox.depth(), outbox.unwritten()), (1, 2, (0, 0)), "in the writer's hands");
+        outbox.written(&rows([7, 8]), decided);
+        assert_eq!((outbox.depth(), outbox.room()), (2, MAX_PENDING - 2));
+        assert_eq!(order(&outbox), rows([7, 8]));
     }
 
     #[test]
-    fn only_delivered_rows_are_forgotten() {
-        let (mut outbox, _) = filled(3);
-        for n in 1..=2 {
-            outbox.delivered(sequence(n), Instant::now());
+    fn what_is_sent_again_takes_no_room() {
+        let mut outbox = outbox(&[5], &[2]);
+        outbox.pending_again(&rows([1, 3]));
+        assert_eq!(order(&outbox), rows([1, 2, 3, 5]));
+        assert_eq!((outbox.depth(), outbox.room(), outbox.asked_again()), (4, MAX_PENDING - 1, 1));
+        assert_eq!(outbox.delivered(RowId(2), Instant::now()), None, "no first delivery");
+        assert_eq!(order(&outbox), rows([1, 3, 5]));
+    }
+
+    proptest! {
+        /// Whatever is delivered in whatever order: the rest stays, in order, and is counted.
+        #[test]
+        fn nothing_is_lost_or_twice(count in 1i64..60, delivered in prop::collection::vec(0i64..70, 0..80)) {
+            let mut outbox = outbox(&(0..count).collect::<Vec<_>>(), &[]);
+            let mut left: std::collections::BTreeSet<i64> = (0..count).collect();
+            for row in delivered {
+                prop_assert_eq!(outbox.delivered(RowId(row), Instant::now()).is_some(), left.remove(&row));
+                prop_assert_eq!(order(&outbox), rows(left.iter().copied()));
+                prop_assert_eq!(outbox.depth(), left.len());
+            }
         }
-        let row = outbox.rows[0].row.clone();
-        for n in 4..=(MAX_KEPT as u64 + 2) {
-            outbox.commit(Row { sequence: sequence(n), ..row.clone() }, Instant::now());
-        }
-        assert_eq!(outbox.next_after(None).map(|r| r.sequence.get()), Some(3));
-        assert_eq!(outbox.rows.len(), MAX_KEPT);
     }
 }

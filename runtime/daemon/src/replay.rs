@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use cartvision_core::{MAX_CAMERAS, MediaTime, Session, Settings, Zone};
 use cartvision_engines::Bundle;
 use cartvision_engines::bundle::Digest;
+use cartvision_wire::event::LogReason;
 use cartvision_wire::{Address, CameraName, ExitCode, Measure, Root, Summary};
 
 use crate::broker::{Credentials, Identity};
@@ -26,6 +27,7 @@ use crate::clock::TimeLine;
 use crate::facts::{self, Fact};
 use crate::failure::Failure;
 use crate::journal::Journal;
+use crate::store::Log;
 use crate::{Ended, figures, signals, zones};
 use input::Input;
 use questions::Questions;
@@ -61,7 +63,8 @@ pub(crate) fn replay(args: &ReplayArgs) -> Ended {
     let journal = Journal::replayed(args.cart.clone(), args.start_time, digest.to_string().as_bytes());
     let time = TimeLine::Recorded { start: args.start_time };
     let (core, name) = (Box::new(core), bundle.identity());
-    let mut cart = Cart::open(core, classifier, catalogue, cameras.clone(), &name, journal, time)
+    let log = Log::Opened { reason: LogReason::Replay, previous: None };
+    let mut cart = Cart::open(core, classifier, catalogue, cameras.clone(), &name, (journal, log), time)
         .map_err(Failure::defect)?;
 
     let (sender, facts) = facts::queue();
@@ -148,6 +151,7 @@ impl Replay {
             match sightings.next(facts)? {
                 Next::Told(told) => self.told(told)?,
                 Next::Heard(fact) => self.sinks.heard(fact, &mut self.cart, self.last)?,
+                Next::Stored(fact) => self.sinks.stored(fact)?,
                 Next::Stopped => return Ok(true),
             }
         }

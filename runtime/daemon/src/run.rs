@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
 
 use crate::broker::{BrokerFact, Link, Post, Taking};
-use crate::cart::Cart;
+use crate::cart::{Cart, Kept};
 use crate::catalogue::Catalogue;
 use crate::classifier::Classifier;
 use crate::clock::{TimeLine, utc_now};
@@ -28,6 +28,7 @@ use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
 use crate::order::{Order, Window};
 use crate::outbox::ROOM;
+use crate::store::{Log, Opening, Place, StoreFact, Writer};
 use crate::{Ended, signals};
 
 /// How often the core is told that time has passed.
@@ -37,6 +38,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long what is pending may take to be delivered at a stop; the goodbye comes on top, within 2 s in all.
 const LAST_DELIVERY: Duration = Duration::from_millis(1200);
+/// How long the last write may take after that.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     let config = Config::read(&args.config)?;
@@ -59,14 +62,23 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     let core = Session::new(config.settings, config.cameras.iter().map(|c| c.zone.clone()))
         .map_err(Failure::usage)?;
     let catalogue = Catalogue::of(bundle.manifest()).map_err(Failure::usage)?;
-    let journal = Journal::live(config.identity.root.cart().clone());
+    let opening =
+        Opening::of(Place::of(&config.state_dir, &config.identity.root)).map_err(Failure::environment)?;
+    let reader = opening.reader().map_err(Failure::environment)?;
+    let (log, owner) = (opening.log, config.identity.root.cart().clone());
+    let journal = match log {
+        Log::Continued(last) => Journal::continued(owner, last),
+        Log::Opened { .. } => Journal::opened(owner),
+    };
     let (core, identity) = (Box::new(core), bundle.identity());
-    let cart = Cart::open(core, classifier, catalogue, names.clone(), &identity, journal, TimeLine::Live)
-        .map_err(Failure::defect)?;
+    let mut cart =
+        Cart::open(core, classifier, catalogue, names.clone(), &identity, (journal, log), TimeLine::Live)
+            .map_err(Failure::defect)?;
+    let post = Arc::new(Post::new(&opening.pending));
+    resume(&mut cart, &opening, &post)?;
 
     let (sender, facts) = facts::queue();
     signals::stop_on(&sender)?;
-    let post = Arc::new(Post::new());
     let window = Arc::new(Window::new(inference::UNDER_WAY * detectors.len()));
     let mut daemon = Daemon {
         cart,
@@ -82,9 +94,10 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         undecided: 0,
     };
     daemon.publish_state();
-    daemon.commit();
-    let link = Link::start(config.identity, post.clone(), sender.clone())
-        .map_err(|e| Failure::environment(format_args!("cannot start the broker link: {e}")))?;
+    daemon.put_by()?;
+    let no_thread = |e| Failure::environment(format_args!("cannot start a thread: {e}"));
+    let writer = Writer::start(opening, post.clone(), sender.clone()).map_err(no_thread)?;
+    let link = Link::start(config.identity, post.clone(), reader, sender.clone()).map_err(no_thread)?;
     let workers = inference::start(&frames, detectors, &sender, &window)?;
     drop(sender);
 
@@ -99,14 +112,33 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     for worker in workers {
         _ = worker.join();
     }
+    writer.stop(Instant::now() + LAST_WRITE);
     let left = post.lock().outbox.depth();
     if left > 0 {
-        tracing::error!(
-            events = left,
-            "not delivered, and lost with this process: the outbox is not on disk yet"
-        );
+        tracing::info!(events = left, "not delivered yet: kept for the next start");
     }
     ended.map(|()| ExitCode::Fine)
+}
+
+/// Goes on where the last process stopped, if it left something to go on with.
+fn resume(cart: &mut Cart, opening: &Opening, post: &Post) -> Result<(), Failure> {
+    let (last, state) = match (opening.log, &opening.state) {
+        (Log::Continued(last) | Log::Opened { previous: Some(last), .. }, Some(state)) => (last, state),
+        _ => return Ok(()),
+    };
+    match Kept::parse(state) {
+        Ok(kept) => cart.resume(MediaTime::ZERO, kept, last).map_err(Failure::defect)?,
+        Err(e) => {
+            tracing::error!("the cart's state cannot be read: {e}; it starts without session and basket");
+            return Ok(());
+        }
+    }
+    if let Some(basket) = cart.basket() {
+        post.set_basket(basket);
+    }
+    let pending = post.lock().outbox.depth();
+    tracing::info!(sequence = last.1.get(), session = ?cart.session(), pending, "goes on");
+    Ok(())
 }
 
 /// One daemon for each state directory.
@@ -179,7 +211,7 @@ struct Daemon {
     window: Arc<Window>,
     epoch: Instant,
     began: Instant,
-    /// Pictures that were not decided on because the outbox was full.
+    /// Pictures that were not decided on because the outbox was full or the database could not be written.
     undecided: u64,
 }
 
@@ -200,6 +232,7 @@ impl Daemon {
                     }
                 }
                 Ok(Fact::Broker(fact)) => self.heard(fact)?,
+                Ok(Fact::Store(fact)) => self.stored(fact)?,
                 Ok(Fact::Stop) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -216,7 +249,7 @@ impl Daemon {
                 report_at = now + Duration::from_secs(PERIOD_S);
                 self.report();
             }
-            self.commit();
+            self.put_by()?;
             if self.health.take_changed() {
                 self.publish_state();
             }
@@ -252,7 +285,7 @@ impl Daemon {
         }
         let full = self.post.lock().outbox.room() < ROOM;
         self.health.set(Trouble::OutboxFull, full);
-        if full {
+        if full || self.health.has(&Trouble::Store) {
             self.undecided += 1;
             return Ok(());
         }
@@ -317,14 +350,12 @@ impl Daemon {
                 self.health.set(Trouble::EventsRefused, taking == Taking::Refused);
             }
             BrokerFact::Command { incoming, response } => {
-                let now = self.now();
-                let reply =
-                    commands::obey(&incoming, &mut self.cart, &mut self.post.lock().outbox, now, utc_now())
-                        .map_err(Failure::defect)?;
-                tracing::info!(command = incoming.name, outcome = ?reply.outcome, "command");
-                self.commit();
+                let when = (self.now(), utc_now());
+                let reply = commands::obey(&incoming, response.as_ref(), &mut self.cart, &self.post, when)
+                    .map_err(Failure::defect)?;
+                self.put_by()?;
                 self.publish_state();
-                if let Some(to) = response {
+                if let (Some(to), Some(reply)) = (response, reply) {
                     self.post.reply(to, reply);
                 }
             }
@@ -332,15 +363,33 @@ impl Daemon {
         Ok(())
     }
 
-    /// What the cart has recorded goes to the outbox.
-    fn commit(&mut self) {
-        let rows: Vec<_> = self.cart.take_rows().collect();
-        if !rows.is_empty() {
-            for row in &rows {
+    fn stored(&mut self, fact: StoreFact) -> Result<(), Failure> {
+        match fact {
+            StoreFact::Failing(error) => {
+                tracing::error!("{error}");
+                self.health.set(Trouble::Store, true);
+            }
+            StoreFact::Works => {
+                tracing::info!("the database can be written again");
+                self.health.set(Trouble::Store, false);
+            }
+            StoreFact::Broken(error) => {
+                let next = "the next start saves what can be read";
+                return Err(Failure::environment(format_args!("{error}; {next}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the cart has recorded goes to the writer.
+    fn put_by(&mut self) -> Result<(), Failure> {
+        if let Some(turn) = self.cart.take_turn().map_err(Failure::defect)? {
+            for row in &turn.rows {
                 tracing::info!(r#type = row.event_type.as_str(), sequence = row.sequence.get(), "decided");
             }
-            self.post.commit(rows.into_iter(), || self.cart.basket());
+            self.post.put(turn);
         }
+        Ok(())
     }
 
     fn publish_state(&self) {

@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
-use cartvision_wire::{ConnectionId, Sequence, State};
+use cartvision_wire::{ConnectionId, State};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rumqttc::v5::{AsyncClient, ClientError, ConnectionError, EventLoop, MqttOptions};
@@ -23,6 +23,7 @@ use super::options::Identity;
 use super::post::Post;
 use super::{BrokerError, BrokerFact, Taking};
 use crate::facts::Fact;
+use crate::store::{Reader, RowId};
 
 /// How a connection ended.
 pub(super) enum Ended {
@@ -36,7 +37,7 @@ pub(super) enum Ended {
 /// What a publish was for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Purpose {
-    Event(Sequence),
+    Event(RowId),
     State,
     Farewell,
     Other,
@@ -62,6 +63,7 @@ struct OnTheWay {
 pub(super) struct Connection<'a> {
     identity: &'a Identity,
     post: &'a Post,
+    reader: &'a Reader,
     facts: &'a SyncSender<Fact>,
     stop: &'a Stop,
     last_word: &'a LastWord,
@@ -72,13 +74,13 @@ pub(super) struct Connection<'a> {
 impl<'a> Connection<'a> {
     pub(super) fn new(
         identity: &'a Identity,
-        post: &'a Post,
+        (post, reader): (&'a Post, &'a Reader),
         facts: &'a SyncSender<Fact>,
         stop: &'a Stop,
         last_word: &'a LastWord,
     ) -> Self {
         let id = ConnectionId(Uuid::now_v7());
-        Self { identity, post, facts, stop, last_word, id, on_the_way: RefCell::default() }
+        Self { identity, post, reader, facts, stop, last_word, id, on_the_way: RefCell::default() }
     }
 
     /// What it is asked for with.

@@ -23,6 +23,7 @@ use super::last_word::LastWord;
 use super::options::Identity;
 use super::post::Post;
 use crate::facts::Fact;
+use crate::store::Reader;
 
 /// Requests that rumqttc may hold.
 const MAX_REQUESTS: usize = 16;
@@ -58,13 +59,14 @@ impl Link {
     pub(crate) fn start(
         identity: Identity,
         post: Arc<Post>,
+        reader: Reader,
         facts: SyncSender<Fact>,
     ) -> Result<Self, std::io::Error> {
         let stop = Arc::new(Stop::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (linked, posted) = (stop.clone(), post.clone());
         let thread = std::thread::Builder::new().name("broker".into()).spawn(move || {
-            runtime.block_on(connect_forever(&identity, &posted, &facts, &linked));
+            runtime.block_on(connect_forever(&identity, (&posted, &reader), &facts, &linked));
         })?;
         Ok(Self { stop, post, thread })
     }
@@ -79,12 +81,17 @@ impl Link {
     }
 }
 
-async fn connect_forever(identity: &Identity, post: &Post, facts: &SyncSender<Fact>, stop: &Stop) {
+async fn connect_forever(
+    identity: &Identity,
+    (post, reader): (&Post, &Reader),
+    facts: &SyncSender<Fact>,
+    stop: &Stop,
+) {
     let mut pause = FIRST_PAUSE;
     let last_word = LastWord::default();
     loop {
         let mut was_connected = false;
-        let connection = Connection::new(identity, post, facts, stop, &last_word);
+        let connection = Connection::new(identity, (post, reader), facts, stop, &last_word);
         let ended = match connection.options() {
             Ok(options) => {
                 let (client, events) = AsyncClient::new(options, MAX_REQUESTS);

@@ -1,6 +1,6 @@
 //! What waits for the broker, shared by the loop (which puts in) and the link (which takes out).
 //!
-//! Bounds: the outbox has its own and drops nothing. Of state, basket and telemetry only the newest is kept; each
+//! Bounds: the outbox has its own and drops nothing; the writer of the database takes its work from here too. Of state, basket and telemetry only the newest is kept; each
 //! replaces the one before it (that is what they mean, so nothing counts it). Replies: [`MAX_REPLIES`], the
 //! oldest is dropped and counted.
 //!
@@ -15,8 +15,8 @@ use cartvision_wire::{Basket, Reply, State, Telemetry};
 use tokio::sync::Notify;
 
 use crate::figures::Latency;
-use crate::journal::Row;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Turn, Work};
+use crate::store::{Pending, Position, RowId};
 
 /// Answers that may wait.
 const MAX_REPLIES: usize = 64;
@@ -57,12 +57,14 @@ pub(crate) struct Waiting {
     telemetry: Option<Telemetry>,
     replies: VecDeque<(ResponseAddress, Reply)>,
     replies_dropped: u64,
+    /// By when the writer is to have ended, once it was asked to.
+    writing_until: Option<Instant>,
     nobody_subscribed: u64,
     refused: u64,
     delivery: Latency,
 }
 
-/// The post office between loop and link.
+/// The post office between loop, writer and link.
 #[derive(Debug)]
 pub(crate) struct Post {
     waiting: Mutex<Waiting>,
@@ -70,24 +72,29 @@ pub(crate) struct Post {
     pub(super) wake: Notify,
     /// Wakes whoever waits for the outbox to empty.
     delivered: Condvar,
+    /// Wakes the writer.
+    unwritten: Condvar,
 }
 
 impl Post {
-    pub(crate) fn new() -> Self {
+    /// With what the database holds already.
+    pub(crate) fn new(pending: &Pending) -> Self {
         Self {
             waiting: Mutex::new(Waiting {
-                outbox: Outbox::default(),
+                outbox: Outbox::of(pending, Instant::now()),
                 state: Newest::default(),
                 basket: Newest::default(),
                 telemetry: None,
                 replies: VecDeque::with_capacity(MAX_REPLIES),
                 replies_dropped: 0,
+                writing_until: None,
                 nobody_subscribed: 0,
                 refused: 0,
                 delivery: Latency::of("delivery"),
             }),
             wake: Notify::new(),
             delivered: Condvar::new(),
+            unwritten: Condvar::new(),
         }
     }
 
@@ -96,18 +103,87 @@ impl Post {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Commits rows, and the basket as of the last of them.
-    pub(crate) fn commit(&self, rows: impl Iterator<Item = Row>, basket: impl FnOnce() -> Option<Basket>) {
+    /// What a turn of the loop recorded is to be written, and then delivered.
+    pub(crate) fn put(&self, turn: Turn) {
+        self.lock().outbox.put(turn);
+        self.unwritten.notify_one();
+    }
+
+    /// What was delivered from this position on is to be delivered once more; how much that is, is answered.
+    pub(crate) fn ask_again(&self, from: Position, to: Option<ResponseAddress>) {
+        self.lock().outbox.ask_again(from, to);
+        self.unwritten.notify_one();
+    }
+
+    /// Waits for something to write. Marks alone may wait for so long. Nothing when there is none and no more to come.
+    pub(crate) fn wait_for_work(&self, marks_wait: Duration) -> Option<(Vec<Work>, Vec<RowId>)> {
+        let mut marked: Option<Instant> = None;
         let mut waiting = self.lock();
-        let now = Instant::now();
-        let before = waiting.outbox.depth();
-        rows.for_each(|row| waiting.outbox.commit(row, now));
-        if waiting.outbox.depth() > before {
-            if let Some(basket) = basket() {
-                waiting.basket.set(basket);
+        loop {
+            let ends = waiting.writing_until.is_some();
+            match waiting.outbox.unwritten() {
+                (0, 0) if ends => return None,
+                (0, 0) => {
+                    marked = None;
+                    waiting = self.unwritten.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                }
+                (0, _) if !ends => {
+                    let since = *marked.get_or_insert_with(Instant::now);
+                    let left = marks_wait.saturating_sub(since.elapsed());
+                    if left.is_zero() {
+                        return Some(waiting.outbox.take());
+                    }
+                    let waited = self.unwritten.wait_timeout(waiting, left);
+                    waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                _ => return Some(waiting.outbox.take()),
             }
-            self.wake.notify_one();
         }
+    }
+
+    /// Waits before a write is tried again; says whether it is too late for that.
+    pub(crate) fn wait_to_retry(&self, pause: Duration) -> bool {
+        let again = Instant::now() + pause;
+        let mut waiting = self.lock();
+        loop {
+            let now = Instant::now();
+            if waiting.writing_until.is_some_and(|until| now >= until) {
+                return true;
+            }
+            if now >= again {
+                return false;
+            }
+            let until = waiting.writing_until.map_or(again, |until| until.min(again));
+            let waited = self.unwritten.wait_timeout(waiting, until - now);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The rows of one turn are written: they may go out, and the basket with them.
+    pub(crate) fn written(&self, rows: &[RowId], basket: Option<Basket>, decided: Instant) {
+        let mut waiting = self.lock();
+        waiting.outbox.written(rows, decided);
+        if let Some(basket) = basket {
+            waiting.basket.set(basket);
+        }
+        self.wake.notify_one();
+    }
+
+    /// These rows are to be delivered once more.
+    pub(crate) fn pending_again(&self, rows: &[RowId]) {
+        self.lock().outbox.pending_again(rows);
+        self.wake.notify_one();
+    }
+
+    /// The writer is to end when all is written, or then.
+    pub(crate) fn stop_writing(&self, by: Instant) {
+        self.lock().writing_until = Some(by);
+        self.unwritten.notify_one();
+    }
+
+    pub(crate) fn set_basket(&self, basket: Basket) {
+        self.lock().basket.set(basket);
+        self.wake.notify_one();
     }
 
     pub(crate) fn set_state(&self, state: State) {
@@ -150,8 +226,10 @@ impl Post {
         waiting.outbox.room() >= rows
     }
 
+    /// Rows were delivered.
     pub(super) fn wake_waiters(&self) {
         self.delivered.notify_all();
+        self.unwritten.notify_one();
     }
 
     /// What telemetry says of the outbox, and of the queue of replies.

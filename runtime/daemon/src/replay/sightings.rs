@@ -17,6 +17,7 @@ use crate::facts::Fact;
 use crate::failure::Failure;
 use crate::inference::{self, Inferred};
 use crate::order::{Order, Window};
+use crate::store::StoreFact;
 
 /// What happens next.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once: no heap for a picture")]
@@ -25,6 +26,8 @@ pub(super) enum Next {
     Told(Told),
     /// The broker says something.
     Heard(BrokerFact),
+    /// The writer says something.
+    Stored(StoreFact),
     /// Somebody wants the replay to end.
     Stopped,
 }
@@ -83,6 +86,7 @@ impl Sightings {
                 };
                 match facts.recv_timeout(due.saturating_duration_since(Instant::now())) {
                     Ok(Fact::Broker(fact)) => Ok(Next::Heard(fact)),
+                    Ok(Fact::Store(fact)) => Ok(Next::Stored(fact)),
                     Ok(Fact::Stop) => Ok(Next::Stopped),
                     Ok(Fact::Inferred { .. }) | Err(_) => Ok(Next::Told(inputs.take()?)),
                 }
@@ -135,6 +139,7 @@ impl Detected {
                     self.order.put(ticket, inferred).map_err(Failure::defect)?;
                 }
                 Fact::Broker(fact) => return Ok(Next::Heard(fact)),
+                Fact::Store(fact) => return Ok(Next::Stored(fact)),
                 Fact::Stop => return Ok(Next::Stopped),
             }
         }

@@ -17,7 +17,7 @@ use crate::cli::ReplayArgs;
 use crate::commands;
 use crate::facts::Fact;
 use crate::failure::Failure;
-use crate::journal::Row;
+use crate::store::{Opening, StoreFact, Writer};
 
 /// How long the broker may take for what is still to be delivered at the end.
 const LAST_DELIVERY: Duration = Duration::from_secs(15);
@@ -29,7 +29,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Where events go.
 pub(super) struct Sinks {
     file: Option<(String, Box<dyn Write>)>,
-    broker: Option<(Arc<Post>, Link)>,
+    broker: Option<(Arc<Post>, Link, Writer)>,
     events: u64,
 }
 
@@ -60,7 +60,9 @@ impl Sinks {
             None => None,
             Some(identity) => {
                 probe(&identity).map_err(Failure::environment)?;
-                let post = Arc::new(Post::new());
+                let opening = Opening::temporary(identity.root.clone()).map_err(Failure::environment)?;
+                let reader = opening.reader().map_err(Failure::environment)?;
+                let post = Arc::new(Post::new(&opening.pending));
                 post.set_state(State {
                     status: Status::Online,
                     reasons: std::iter::empty().collect(),
@@ -72,9 +74,10 @@ impl Sinks {
                     session: Some(args.session.clone()),
                     time: None,
                 });
-                let link = Link::start(identity, post.clone(), facts.clone())
-                    .map_err(|e| Failure::environment(format_args!("cannot start the broker link: {e}")))?;
-                Some((post, link))
+                let no_thread = |e| Failure::environment(format_args!("cannot start a thread: {e}"));
+                let writer = Writer::start(opening, post.clone(), facts.clone()).map_err(no_thread)?;
+                let link = Link::start(identity, post.clone(), reader, facts.clone()).map_err(no_thread)?;
+                Some((post, link, writer))
             }
         };
         Ok(Self { file, broker, events: 0 })
@@ -87,13 +90,10 @@ impl Sinks {
 
     /// Writes and commits what the cart has recorded. A replay can wait: it does so before the outbox is full.
     pub(super) fn take(&mut self, cart: &mut Cart) -> Result<(), Failure> {
-        let rows: Vec<Row> = cart.take_rows().collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        self.events += rows.len() as u64;
+        let Some(turn) = cart.take_turn().map_err(Failure::defect)? else { return Ok(()) };
+        self.events += turn.rows.len() as u64;
         if let Some((name, file)) = &mut self.file {
-            for row in &rows {
+            for row in &turn.rows {
                 // Line by line, so that what is there is whole whatever happens next.
                 let line = format!("{}\n", row.json);
                 file.write_all(line.as_bytes()).and_then(|()| file.flush()).map_err(|e| {
@@ -103,20 +103,20 @@ impl Sinks {
                 })?;
             }
         }
-        if let Some((post, _)) = &self.broker {
-            if !post.wait_room(rows.len() + MAX_EFFECTS, LAST_DELIVERY) {
+        if let Some((post, ..)) = &self.broker {
+            if !post.wait_room(turn.rows.len() + MAX_EFFECTS, LAST_DELIVERY) {
                 return Err(Failure::environment(
                     "the broker takes no more events; is anybody subscribed to them?",
                 ));
             }
-            post.commit(rows.into_iter(), || cart.basket());
+            post.put(turn);
         }
         Ok(())
     }
 
     /// What the broker says; `now` is how far the replay has come.
     pub(super) fn heard(&mut self, fact: BrokerFact, cart: &mut Cart, now: MediaTime) -> Result<(), Failure> {
-        let Some((post, _)) = &self.broker else { return Ok(()) };
+        let Some((post, ..)) = &self.broker else { return Ok(()) };
         match fact {
             BrokerFact::Connected => {}
             BrokerFact::Events(taking) => tracing::debug!(?taking, "events"),
@@ -127,10 +127,10 @@ impl Sinks {
                 ));
             }
             BrokerFact::Command { incoming, response } => {
-                let reply =
-                    commands::obey(&incoming, cart, &mut post.lock().outbox, now, crate::clock::utc_now())
-                        .map_err(Failure::defect)?;
-                if let Some(to) = response {
+                let when = (now, crate::clock::utc_now());
+                let reply = commands::obey(&incoming, response.as_ref(), cart, post, when)
+                    .map_err(Failure::defect)?;
+                if let (Some(to), Some(reply)) = (response, reply) {
                     post.reply(to, reply);
                 }
             }
@@ -138,9 +138,17 @@ impl Sinks {
         self.take(cart)
     }
 
+    /// What the writer of the replay's own database says.
+    pub(super) fn stored(&self, fact: StoreFact) -> Result<(), Failure> {
+        match fact {
+            StoreFact::Works => Ok(()),
+            StoreFact::Failing(e) | StoreFact::Broken(e) => Err(Failure::environment(e)),
+        }
+    }
+
     /// Waits for the last deliveries (not after a signal) and says goodbye.
     pub(super) fn close(self, facts: Receiver<Fact>) -> Result<(), Failure> {
-        let Some((post, link)) = self.broker else { return Ok(()) };
+        let Some((post, link, writer)) = self.broker else { return Ok(()) };
         let mut until = Instant::now() + LAST_DELIVERY;
         let left = loop {
             // Nobody obeys any more, but the link must not wait to be heard.
@@ -157,6 +165,7 @@ impl Sinks {
         // What is told from now on finds nobody.
         drop(facts);
         link.stop(Instant::now() + GOODBYE);
+        writer.stop(Instant::now() + GOODBYE);
         if left > 0 {
             return Err(Failure::environment(format_args!(
                 "{left} events were not taken by the broker (those in the events file are whole); is anybody subscribed to them?"

@@ -89,13 +89,13 @@ impl Connection<'_> {
     fn acknowledged(&self, id: u16, reason: PubAckReason) {
         let mut way = self.on_the_way.borrow_mut();
         match way.sent.remove(&id) {
-            Some(Purpose::Event(sequence)) => {
+            Some(Purpose::Event(row)) => {
                 way.rows -= 1;
                 let taking = {
                     let mut waiting = self.post.lock();
                     match reason {
                         PubAckReason::Success => {
-                            if let Some(took) = waiting.outbox.delivered(sequence, Instant::now()) {
+                            if let Some(took) = waiting.outbox.delivered(row, Instant::now()) {
                                 waiting.note_delivery(took);
                             }
                             Taking::Fine

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cartvision_wire::event::CONTENT_TYPE;
-use cartvision_wire::{Sequence, State, Status};
+use cartvision_wire::{State, Status};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rumqttc::v5::{AsyncClient, ClientError};
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::{Connection, Ended, Purpose, Taking};
 use crate::broker::options::MAX_IN_FLIGHT;
+use crate::store::{RowId, StoreError};
 
 /// Event rows on their way at once; below [`MAX_IN_FLIGHT`], so that a state or a reply always gets through. Only
 /// one until the broker has taken one, and again after it did not: a subscriber who comes while several are on
@@ -21,6 +22,15 @@ const FAREWELL: Duration = Duration::from_millis(400);
 /// Without anything to say, it looks again after this long.
 const NAP: Duration = Duration::from_secs(30);
 const JSON: &str = "application/json";
+
+/// Why something could not be handed to the client.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl Connection<'_> {
     /// What goes to the broker, until there is nothing more to say.
@@ -85,8 +95,8 @@ impl Connection<'_> {
         client: &AsyncClient,
         state_seen: &mut u64,
         basket_seen: &mut u64,
-        cursor: &mut Option<Sequence>,
-    ) -> Result<(), ClientError> {
+        cursor: &mut Option<RowId>,
+    ) -> Result<(), Unsent> {
         let root = &self.identity.root;
         let state = self.post.lock().state_since(state_seen);
         if let Some(state) = state {
@@ -103,22 +113,17 @@ impl Connection<'_> {
                 let way = self.on_the_way.borrow();
                 let limit = if way.taking == Some(Taking::Fine) { MAX_ROWS } else { 1 };
                 let waits = way.retry_at.is_some() || way.rows >= limit;
-                if waits { None } else { self.post.lock().outbox.next_after(*cursor).cloned() }
+                if waits { None } else { self.post.lock().outbox.next_after(*cursor) }
             };
             let Some(row) = row else { break };
-            *cursor = Some(row.sequence);
+            *cursor = Some(row);
+            // One that is not kept any more was delivered, and is to be sent again no longer.
+            let Some((topic, json)) = self.reader.row(row)? else {
+                self.post.lock().outbox.delivered(row, Instant::now());
+                continue;
+            };
             self.on_the_way.borrow_mut().rows += 1;
-            let json = row.json.as_bytes().to_vec();
-            self.publish(
-                client,
-                root.events(),
-                false,
-                json,
-                CONTENT_TYPE,
-                None,
-                Purpose::Event(row.sequence),
-            )
-            .await?;
+            self.publish(client, topic, false, json, CONTENT_TYPE, None, Purpose::Event(row)).await?;
         }
         let basket = self.post.lock().basket_since(basket_seen);
         if let Some(basket) = basket {
