@@ -5,6 +5,7 @@
 //! Patience is generous throughout: how long something takes is never what a test asserts.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+pub mod backend;
 pub mod bench;
 pub mod cart;
 pub mod input;
@@ -12,6 +13,7 @@ pub mod log;
 pub mod mosquitto;
 pub mod observer;
 pub mod program;
+pub mod proxy;
 pub mod script;
 pub mod table;
 pub mod video;

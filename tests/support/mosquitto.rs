@@ -171,6 +171,11 @@ impl Mosquitto {
         }
     }
 
+    /// The port of that address.
+    pub fn port(&self) -> u16 {
+        self.ports.cart
+    }
+
     /// The certificate of the authority that signed its own.
     pub fn ca(&self) -> PathBuf {
         self.place.path().join("ca.pem")

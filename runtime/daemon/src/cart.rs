@@ -261,7 +261,13 @@ impl Cart {
             return Ok(None);
         }
         let (state, basket) = (self.kept()?, self.basket());
-        Ok(Some(Turn { rows: std::mem::take(&mut self.rows), basket, state, decided: Instant::now() }))
+        Ok(Some(Turn {
+            rows: std::mem::take(&mut self.rows),
+            basket,
+            state,
+            reply: None,
+            decided: Instant::now(),
+        }))
     }
 
     /// Keeps the core's questions from now on, to be taken away by [`Self::take_answered`].

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use cartvision_core::MAX_EFFECTS;
-use cartvision_wire::Basket;
+use cartvision_wire::{Basket, Reply};
 
 use crate::broker::ResponseAddress;
 use crate::journal::Row;
@@ -26,6 +26,8 @@ pub(crate) struct Turn {
     pub(crate) basket: Option<Basket>,
     /// The cart's state as of the last row.
     pub(crate) state: String,
+    /// Answers to the command that it was: given once it is written, so that "done" is done.
+    pub(crate) reply: Option<(ResponseAddress, Reply)>,
     pub(crate) decided: Instant,
 }
 
@@ -219,7 +221,9 @@ mod tests {
             journal.record(None, cartvision_wire::UtcTime::EPOCH, data).unwrap()
         };
         let decided = Instant::now();
-        outbox.put(Turn { rows: vec![row(), row()], basket: None, state: String::new(), decided });
+        let turn =
+            Turn { rows: vec![row(), row()], basket: None, state: String::new(), reply: None, decided };
+        outbox.put(turn);
         assert_eq!((outbox.depth(), outbox.room(), outbox.next_after(None)), (2, MAX_PENDING - 2, None));
         let (work, _) = outbox.take();
         assert_eq!((work.len(), outbox.depth(), outbox.unwritten()), (1, 2, (0, 0)), "in the writer's hands");

@@ -9,11 +9,11 @@ use cartvision_core::{CameraId, MediaTime, Session};
 use cartvision_engines::{Bundle, EngineError, Runtime};
 use cartvision_pipelines::{FrameSet, Pace};
 use cartvision_wire::telemetry::{CameraFigures, PERIOD_S, QueueFigures};
-use cartvision_wire::{CameraName, ConnectionId, ExitCode, Measure, State, Telemetry};
+use cartvision_wire::{CameraName, ConnectionId, ExitCode, Measure, Reply, State, Telemetry};
 use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
 
-use crate::broker::{BrokerFact, Link, Post, Taking};
+use crate::broker::{BrokerFact, Link, Post, ResponseAddress, Taking};
 use crate::cart::{Cart, Kept};
 use crate::catalogue::Catalogue;
 use crate::classifier::Classifier;
@@ -27,7 +27,7 @@ use crate::health::{Health, Trouble};
 use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
 use crate::order::{Order, Window};
-use crate::outbox::ROOM;
+use crate::outbox::{ROOM, Turn};
 use crate::store::{Log, Opening, Place, StoreFact, Writer};
 use crate::{Ended, signals};
 
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         undecided: 0,
     };
     daemon.publish_state();
-    daemon.put_by()?;
+    daemon.put_by(None)?;
     let no_thread = |e| Failure::environment(format_args!("cannot start a thread: {e}"));
     let writer = Writer::start(opening, post.clone(), sender.clone()).map_err(no_thread)?;
     let link = Link::start(config.identity, post.clone(), reader, sender.clone()).map_err(no_thread)?;
@@ -249,7 +249,7 @@ impl Daemon {
                 report_at = now + Duration::from_secs(PERIOD_S);
                 self.report();
             }
-            self.put_by()?;
+            self.put_by(None)?;
             if self.health.take_changed() {
                 self.publish_state();
             }
@@ -353,11 +353,8 @@ impl Daemon {
                 let when = (self.now(), utc_now());
                 let reply = commands::obey(&incoming, response.as_ref(), &mut self.cart, &self.post, when)
                     .map_err(Failure::defect)?;
-                self.put_by()?;
+                self.put_by(response.zip(reply))?;
                 self.publish_state();
-                if let (Some(to), Some(reply)) = (response, reply) {
-                    self.post.reply(to, reply);
-                }
             }
         }
         Ok(())
@@ -381,13 +378,21 @@ impl Daemon {
         Ok(())
     }
 
-    /// What the cart has recorded goes to the writer.
-    fn put_by(&mut self) -> Result<(), Failure> {
-        if let Some(turn) = self.cart.take_turn().map_err(Failure::defect)? {
-            for row in &turn.rows {
-                tracing::info!(r#type = row.event_type.as_str(), sequence = row.sequence.get(), "decided");
+    /// What the cart has recorded goes to the writer; the command that it was is answered after that.
+    fn put_by(&mut self, reply: Option<(ResponseAddress, Reply)>) -> Result<(), Failure> {
+        match (self.cart.take_turn().map_err(Failure::defect)?, reply) {
+            (Some(turn), reply) => {
+                for row in &turn.rows {
+                    tracing::info!(
+                        r#type = row.event_type.as_str(),
+                        sequence = row.sequence.get(),
+                        "decided"
+                    );
+                }
+                self.post.put(Turn { reply, ..turn });
             }
-            self.post.put(turn);
+            (None, Some((to, reply))) => self.post.reply(to, reply),
+            (None, None) => {}
         }
         Ok(())
     }

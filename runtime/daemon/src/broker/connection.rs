@@ -9,12 +9,13 @@ mod speak;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::SyncSender;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cartvision_wire::{ConnectionId, State};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rumqttc::v5::{AsyncClient, ClientError, ConnectionError, EventLoop, MqttOptions};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::last_word::LastWord;
@@ -24,6 +25,13 @@ use super::post::Post;
 use super::{BrokerError, BrokerFact, Taking};
 use crate::facts::Fact;
 use crate::store::{Reader, RowId};
+
+/// A broker that answers pings and owes an acknowledgement for so long is given up: the next connection may do better.
+const OWED: Duration = Duration::from_secs(15);
+/// How long after its time is up a connection may still try to take leave.
+const LAST_WORD: Duration = Duration::from_millis(800);
+/// How often it is looked whether something stands still.
+const GLANCE: Duration = Duration::from_millis(200);
 
 /// How a connection ended.
 pub(super) enum Ended {
@@ -54,6 +62,8 @@ struct OnTheWay {
     /// Sent, by packet id.
     sent: HashMap<u16, Purpose>,
     rows: usize,
+    /// Since when the broker owes an acknowledgement.
+    owed: Option<Instant>,
     taking: Option<Taking>,
     retry_at: Option<Instant>,
     farewell_acknowledged: bool,
@@ -99,6 +109,20 @@ impl<'a> Connection<'a> {
         tokio::select! {
             ended = self.listen(&client, events) => ended,
             ended = self.speak(&client) => ended,
+            ended = self.watch() => ended,
+        }
+    }
+
+    /// Gives up what stands still: to speak waits for rumqttc, and that waits for the broker.
+    async fn watch(&self) -> Ended {
+        loop {
+            sleep(GLANCE).await;
+            if self.stop.by().is_some_and(|by| Instant::now() >= by + LAST_WORD) {
+                return Ended::Farewell;
+            }
+            if self.on_the_way.borrow().owed.is_some_and(|since| since.elapsed() >= OWED) {
+                return Ended::Broken(self.lost(format!("it acknowledged nothing for {} s", OWED.as_secs())));
+            }
         }
     }
 

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use cartvision_core::{MAX_EFFECTS, MediaTime};
 use cartvision_engines::Bundle;
-use cartvision_wire::{Clock, ConnectionId, State, Status};
+use cartvision_wire::{Clock, ConnectionId, Reply, State, Status};
 use uuid::Uuid;
 
-use crate::broker::{BrokerFact, Identity, Link, Post, probe};
+use crate::broker::{BrokerFact, Identity, Link, Post, ResponseAddress, probe};
 use crate::cart::Cart;
 use crate::cli::ReplayArgs;
 use crate::commands;
 use crate::facts::Fact;
 use crate::failure::Failure;
+use crate::outbox::Turn;
 use crate::store::{Opening, StoreFact, Writer};
 
 /// How long the broker may take for what is still to be delivered at the end.
@@ -90,7 +91,21 @@ impl Sinks {
 
     /// Writes and commits what the cart has recorded. A replay can wait: it does so before the outbox is full.
     pub(super) fn take(&mut self, cart: &mut Cart) -> Result<(), Failure> {
-        let Some(turn) = cart.take_turn().map_err(Failure::defect)? else { return Ok(()) };
+        self.take_and_answer(cart, None)
+    }
+
+    /// The same; and the command that it was is answered.
+    fn take_and_answer(
+        &mut self,
+        cart: &mut Cart,
+        reply: Option<(ResponseAddress, Reply)>,
+    ) -> Result<(), Failure> {
+        let Some(turn) = cart.take_turn().map_err(Failure::defect)? else {
+            if let (Some((post, ..)), Some((to, reply))) = (&self.broker, reply) {
+                post.reply(to, reply);
+            }
+            return Ok(());
+        };
         self.events += turn.rows.len() as u64;
         if let Some((name, file)) = &mut self.file {
             for row in &turn.rows {
@@ -109,7 +124,7 @@ impl Sinks {
                     "the broker takes no more events; is anybody subscribed to them?",
                 ));
             }
-            post.put(turn);
+            post.put(Turn { reply, ..turn });
         }
         Ok(())
     }
@@ -130,9 +145,7 @@ impl Sinks {
                 let when = (now, crate::clock::utc_now());
                 let reply = commands::obey(&incoming, response.as_ref(), cart, post, when)
                     .map_err(Failure::defect)?;
-                if let (Some(to), Some(reply)) = (response, reply) {
-                    post.reply(to, reply);
-                }
+                return self.take_and_answer(cart, response.zip(reply));
             }
         }
         self.take(cart)

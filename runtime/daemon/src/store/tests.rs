@@ -64,7 +64,8 @@ impl Process {
     fn record(&mut self, count: usize, state: &str) -> Vec<Position> {
         let rows = rows(&mut self.journal, count);
         let positions = rows.iter().map(|row| (row.epoch, row.sequence)).collect();
-        self.post.put(Turn { rows, basket: None, state: state.to_owned(), decided: Instant::now() });
+        let (state, decided) = (state.to_owned(), Instant::now());
+        self.post.put(Turn { rows, basket: None, state, reply: None, decided });
         positions
     }
 

@@ -188,6 +188,9 @@ impl Writing {
                 Work::Turn(turn) => {
                     let rows = turns.next().unwrap_or_default();
                     self.post.written(&rows, turn.basket, turn.decided);
+                    if let Some((to, reply)) = turn.reply {
+                        self.post.reply(to, reply);
+                    }
                 }
                 Work::SendAgain { to, .. } => {
                     let answer = again.next().flatten();

@@ -83,12 +83,15 @@ impl Connection<'_> {
             && id != 0
         {
             way.sent.insert(id, purpose);
+            way.owed.get_or_insert_with(Instant::now);
         }
     }
 
     fn acknowledged(&self, id: u16, reason: PubAckReason) {
         let mut way = self.on_the_way.borrow_mut();
-        match way.sent.remove(&id) {
+        let purpose = way.sent.remove(&id);
+        way.owed = (!way.sent.is_empty()).then(Instant::now);
+        match purpose {
             Some(Purpose::Event(row)) => {
                 way.rows -= 1;
                 let taking = {

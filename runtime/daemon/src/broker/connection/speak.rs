@@ -101,6 +101,7 @@ impl Connection<'_> {
         let state = self.post.lock().state_since(state_seen);
         if let Some(state) = state {
             let json = serde_json::to_vec(&self.named(&state)).unwrap_or_default();
+            self.last_word.say(self.id);
             self.publish(client, root.state(), true, json, JSON, None, Purpose::State).await?;
         }
         loop {
