@@ -8,7 +8,7 @@ use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use crate::observer::{Observer, root, utc_now};
+use crate::observer::{Observer, root, utc_shifted};
 use crate::program::wait_until;
 
 /// Adjustments of one session: each has a quantity of its own, by which its event is known.
@@ -20,6 +20,8 @@ pub struct Backend<'a> {
     database: PathBuf,
     sessions: usize,
     asked: usize,
+    /// How far the cart's clock is ahead, seconds.
+    pub ahead_s: i64,
 }
 
 /// What became of a cart's events.
@@ -44,7 +46,7 @@ pub struct Tally {
 impl<'a> Backend<'a> {
     /// Of the cart with this state directory.
     pub fn of(observer: &'a Observer, state: &Path) -> Self {
-        Self { observer, database: state.join("cart.db"), sessions: 0, asked: 0 }
+        Self { observer, database: state.join("cart.db"), sessions: 0, asked: 0, ahead_s: 0 }
     }
 
     /// Ends the session, and opens the next one.
@@ -82,7 +84,7 @@ impl<'a> Backend<'a> {
                 ..Default::default()
             };
             let changes = json!([{ "id": "42", "delta": self.asked }]);
-            let payload = json!({ "issued_at": utc_now(), "session": self.session(), "by": "staff", "changes": changes });
+            let payload = json!({ "issued_at": utc_shifted(self.ahead_s), "session": self.session(), "by": "staff", "changes": changes });
             let topic = root().command(CommandName::BasketAdjust);
             self.observer.publish(&topic, &payload.to_string(), false, properties);
         }

@@ -271,6 +271,15 @@ pub fn utc_now() -> String {
     utc_before(Duration::ZERO)
 }
 
+/// So many seconds ahead of now (or behind), as commands carry it.
+pub fn utc_shifted(ahead_s: i64) -> String {
+    let now = i64::try_from(
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis(),
+    );
+    let moment = now.unwrap() + ahead_s * 1000;
+    cartvision_wire::UtcTime::from_ms(u64::try_from(moment).unwrap()).to_string()
+}
+
 /// So long ago, as commands carry it.
 pub fn utc_before(ago: Duration) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() - ago;

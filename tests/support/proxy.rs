@@ -35,7 +35,7 @@ pub enum Weather {
 /// A port that leads to another one. Ends when dropped.
 #[derive(Debug)]
 pub struct Proxy {
-    port: u16,
+    own: SocketAddr,
     sky: Arc<Sky>,
 }
 
@@ -54,13 +54,18 @@ impl Sky {
 }
 
 impl Proxy {
-    /// To a port of the loopback.
+    /// From the loopback to a port of it.
+    pub fn to(port: u16) -> Self {
+        Self::from(Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// From this address of the machine to a port of its loopback.
     ///
     /// # Panics
     /// When no port can be had.
-    pub fn to(port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let own = listener.local_addr().unwrap().port();
+    pub fn from(address: Ipv4Addr, port: u16) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let own = listener.local_addr().unwrap();
         let sky = Arc::new(Sky {
             weather: Mutex::new(Weather::Fair),
             streams: Mutex::default(),
@@ -79,12 +84,17 @@ impl Proxy {
                 }
             }
         });
-        Self { port: own, sky }
+        Self { own, sky }
+    }
+
+    /// Its own port.
+    pub fn port(&self) -> u16 {
+        self.own.port()
     }
 
     /// The cart's address.
     pub fn url(&self) -> String {
-        format!("mqtt://127.0.0.1:{}", self.port)
+        format!("mqtt://{}", self.own)
     }
 
     /// From now on it is like this.
@@ -119,7 +129,7 @@ impl Drop for Proxy {
         self.sky.gone.store(true, Ordering::SeqCst);
         self.reset();
         // So that its thread looks.
-        _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        _ = TcpStream::connect(self.own);
     }
 }
 

@@ -46,7 +46,7 @@ fn allowed(incoming: &Incoming, post: &Post, utc: UtcTime) -> Result<Request, Re
     let request = Request::parse(name, &incoming.payload).and_then(|r| r.check_age(utc).map(|()| r));
     let request = request.map_err(|e| Reply::from_error(name, &e))?;
     if records(&request.command) && post.lock().outbox.room() < ROOM {
-        let why = "the outbox is full and what this does could not be recorded; see that the broker takes events, and send it again";
+        let why = "what this does could not be recorded: the outbox is full or the database cannot be written (the state says which); put that right, and send it again";
         return Err(Reply::refused(name, Refusal::Failed, why));
     }
     Ok(request)

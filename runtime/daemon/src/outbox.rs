@@ -69,6 +69,8 @@ pub(crate) struct Outbox {
     marks: Vec<RowId>,
     /// How often delivered rows were made pending again.
     asked_again: u64,
+    /// Whether the last write failed.
+    failing: bool,
 }
 
 impl Outbox {
@@ -83,6 +85,7 @@ impl Outbox {
             again: pending.again.iter().copied().collect(),
             marks: Vec::new(),
             asked_again: 0,
+            failing: false,
         }
     }
 
@@ -121,8 +124,16 @@ impl Outbox {
         self.asked_again += 1;
     }
 
-    /// Rows that can still be recorded before the bound.
+    /// Whether the writer can write.
+    pub(crate) fn set_failing(&mut self, failing: bool) {
+        self.failing = failing;
+    }
+
+    /// Rows that can still be recorded before the bound; none while they could not be written.
     pub(crate) fn room(&self) -> usize {
+        if self.failing {
+            return 0;
+        }
         MAX_PENDING.saturating_sub(self.waiting + self.unwritten)
     }
 

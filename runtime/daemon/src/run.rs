@@ -284,8 +284,9 @@ impl Daemon {
             self.cart.camera_recovered(sighting.at, sighting.camera).map_err(Failure::defect)?;
         }
         let full = self.post.lock().outbox.room() < ROOM;
-        self.health.set(Trouble::OutboxFull, full);
-        if full || self.health.has(&Trouble::Store) {
+        // While the database cannot be written there is no room either.
+        self.health.set(Trouble::OutboxFull, full && !self.health.has(&Trouble::Store));
+        if full {
             self.undecided += 1;
             return Ok(());
         }

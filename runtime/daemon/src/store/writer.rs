@@ -108,6 +108,7 @@ impl Writing {
                     Err(e) if e.is_damage() => return self.tell(StoreFact::Broken(e)),
                     Err(e) => {
                         if !std::mem::replace(&mut failing, true) {
+                            self.post.lock().outbox.set_failing(true);
                             self.tell(StoreFact::Failing(e));
                         }
                         if self.post.wait_to_retry(RETRY) {
@@ -124,6 +125,7 @@ impl Writing {
                 }
             };
             if std::mem::take(&mut failing) {
+                self.post.lock().outbox.set_failing(false);
                 self.tell(StoreFact::Works);
             }
             self.done(work, written);
@@ -139,7 +141,7 @@ impl Writing {
         let now = utc_now();
         let kept = TimeLine::Live.clock().synced.then_some(now);
         self.commits = self.commits.wrapping_add(1);
-        let forget = self.commits % FORGET_EVERY == 0;
+        let forget = self.commits.is_multiple_of(FORGET_EVERY);
         let mut last = self.last;
         let Self { identity, machine, topic, before, .. } = &*self;
         let (identity, machine, topic, before) = (identity.clone(), machine.clone(), topic.clone(), *before);

@@ -8,6 +8,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the table is what this prints")]
 
+mod machine;
+mod network;
+mod without;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -17,6 +21,7 @@ use cartvision_tests::backend::{Backend, Tally};
 use cartvision_tests::bench::Bench;
 use cartvision_tests::cart::{start, stop};
 use cartvision_tests::input::{PATTERN, camera, configuration};
+use cartvision_tests::log::lines;
 use cartvision_tests::mosquitto::{Door, Mosquitto};
 use cartvision_tests::observer::{Observer, root};
 use cartvision_tests::program::{Running, wait_until};
@@ -120,7 +125,38 @@ fn killed_at_any_moment() {
     }
     let tally = close(cart, &backend, fault);
     assert_eq!(tally.epochs, 1, "the log goes on over every kill");
+    let baskets = observer.messages().into_iter().filter(|m| m.topic == root().basket());
+    let last = baskets.last().expect("a basket was published").json();
+    assert_eq!(lines(&last), observer.events().basket(), "the basket is what the events make");
     tell(fault, tries, tally, "session and basket go on");
+}
+
+const SWITCHED_OFF: &str = "killed (−9) while what it sends is held up";
+
+/// A cart rolls out of the network's reach, decides, and is switched off with its key.
+#[test]
+fn switched_off_without_a_network() {
+    let (shop, mut chance, tries) = (Shop::new(), chance(SWITCHED_OFF), rounds(6));
+    let (observer, proxy) = (shop.observer(), Proxy::to(shop.broker.port()));
+    let configuration = shop.configuration(&proxy.url());
+    let mut backend = Backend::of(&observer, &shop.state());
+    let mut cart = start_online(&configuration, &observer);
+    for _ in 0..tries {
+        backend.next_session();
+        proxy.set(Weather::UpStalls);
+        let before = backend.rows().0;
+        backend.adjust(chance.usize(10..40));
+        wait_until(|| (backend.rows().0 > before).then_some(()), || "something is decided".to_owned());
+        sleep(ms(&mut chance, 50));
+        cart.signal(Signal::KILL);
+        cart.wait();
+        proxy.reset();
+        proxy.set(Weather::Fair);
+        cart = start_online(&configuration, &observer);
+    }
+    let tally = close(cart, &backend, SWITCHED_OFF);
+    assert_eq!(tally.epochs, 1, "the log goes on");
+    tell(SWITCHED_OFF, tries, tally, "");
 }
 
 #[test]
@@ -163,97 +199,29 @@ fn ask_again(observer: &Observer) -> &'static str {
     "the backend asked for what the broker had acknowledged and lost (events/replay)"
 }
 
-/// Through a network that does something to the cart while it decides.
-fn through(
-    fault: &str,
-    few: usize,
-    remark: &str,
-    mut weather: impl FnMut(&mut fastrand::Rng, usize) -> (Weather, Duration),
-) -> Tally {
-    let (shop, mut chance, tries) = (Shop::new(), chance(fault), rounds(few));
-    let (observer, proxy) = (shop.observer(), Proxy::to(shop.broker.port()));
-    let configuration = shop.configuration(&proxy.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let cart = start_online(&configuration, &observer);
-    for round in 0..tries {
-        backend.next_session();
-        let (bad, lasts) = weather(&mut chance, round);
-        backend.adjust(10);
-        proxy.set(bad);
-        backend.adjust(10);
-        sleep(lasts);
-        proxy.set(Weather::Fair);
-        backend.wait_delivered();
-    }
-    let tally = close(cart, &backend, fault);
-    tell(fault, tries, tally, remark);
-    tally
-}
-
+/// A copy of the cart with the same name, on a disk of its own: the older one falls silent and says so, and what it had
+/// decided goes out when the copy is gone.
 #[test]
-fn connections_break() {
-    through("the connection breaks", 6, "", |chance, _| (Weather::Cut, ms(chance, 800)));
-}
-
-#[test]
-fn the_network_is_silent() {
-    // Longer than the keep-alive of 10 s and its half.
-    through("the network is silent for longer than the keep-alive", 1, "", |_, _| {
-        (Weather::Silence, Duration::from_secs(18))
-    });
-}
-
-#[test]
-fn what_the_cart_says_stays_on_the_way() {
-    through("what the cart sends is held up", 3, "", |chance, _| (Weather::UpStalls, ms(chance, 2000)));
-}
-
-#[test]
-fn the_broker_never_acknowledges() {
-    let remark = "each comes again, over a new connection";
-    let tally = through("the broker acknowledges nothing", 1, remark, |_, _| {
-        (Weather::NoAcknowledgements, Duration::from_secs(20))
-    });
-    assert!(tally.repeated > 0, "what was not acknowledged was sent again: {tally:?}");
-}
-
-/// And it is asked to stop meanwhile: it does, and delivers after its next start.
-#[test]
-fn a_cart_is_stopped_while_the_broker_acknowledges_nothing() {
-    let fault = "stopped while the broker acknowledges nothing";
+fn a_second_cart_has_the_same_name() {
+    let fault = "a second cart of the same name";
     let shop = Shop::new();
-    let (observer, proxy) = (shop.observer(), Proxy::to(shop.broker.port()));
-    let configuration = shop.configuration(&proxy.url());
+    let observer = shop.observer();
+    let configuration = shop.configuration(&shop.broker.url());
     let mut backend = Backend::of(&observer, &shop.state());
-    let cart = start_online(&configuration, &observer);
+    let mut cart = start_online(&configuration, &observer);
     backend.next_session();
-    proxy.set(Weather::NoAcknowledgements);
-    backend.adjust(60);
-    wait_until(|| (backend.rows().0 > 60).then_some(()), || "all is decided".to_owned());
+    backend.adjust(20);
+    wait_until(|| (backend.rows().0 > 20).then_some(()), || "all is decided".to_owned());
+    let copy = shop.bench.start("copy", &shop.broker, &camera("rim", PATTERN));
+    cart.wait_for_log("the takeover", |log| log.contains("another client has this cart's name"));
+    stop(copy);
     stop(cart);
-    assert!(backend.rows().1 > 0, "something is left");
-    proxy.set(Weather::Fair);
-    let tally = close(start_online(&configuration, &observer), &backend, fault);
-    tell(fault, 1, tally, "");
-}
-
-#[test]
-fn the_broker_has_nobody_to_pass_them_on_to() {
-    through("the broker says that nobody subscribed (0x10)", 2, "", |_, _| {
-        (Weather::Acknowledgements(0x10), Duration::from_secs(2))
-    });
-}
-
-#[test]
-fn the_broker_has_no_room() {
-    through("the broker says that its quota is exceeded (0x97)", 2, "", |_, _| {
-        (Weather::Acknowledgements(0x97), Duration::from_secs(2))
-    });
-}
-
-#[test]
-fn the_network_is_slow() {
-    through("2 KiB/s, and each packet 20 ms late", 2, "", |_, _| {
-        (Weather::Slow { bytes_per_s: 2048, late_ms: 20 }, Duration::from_secs(3))
-    });
+    let cart = start_online(&configuration, &observer);
+    backend.wait_delivered();
+    stop(cart);
+    let tally = backend.tally();
+    // The copy has a log of its own, whose rows are not in this database.
+    assert_eq!((tally.gaps, tally.out_of_order, tally.epochs), (0, 0, 2), "{tally:?}");
+    assert!(tally.received >= tally.decided, "{tally:?}");
+    tell(fault, 1, tally, "each with a log of its own");
 }
