@@ -253,3 +253,39 @@ fn two_daemons_cannot_share_a_state_directory() {
     start_session(&observer, "visit-1");
     stop(first);
 }
+
+/// Nobody is let in without a certificate; the files are named in the configuration, or given by systemd.
+#[test]
+fn a_broker_that_wants_a_certificate() {
+    let bench = Bench::tiny();
+    let broker = Mosquitto::start(Door::Certificate);
+    let observer = Observer::of(&broker, root());
+    let (certificate, key) = broker.certificate();
+    let url = format!("url = '{}'", broker.url());
+    let ca = format!("{url}\nca = '{}'", broker.ca().display());
+    let named = format!("{ca}\ncertificate = '{}'\nkey = '{}'", certificate.display(), key.display());
+
+    let without = configuration(&bench.at("without"), &ca, &bench.bundle, &camera("rim", PATTERN));
+    let refused = run(cartvisiond().args(["check", "--config"]).arg(&without)).expect_code(3);
+    assert!(refused.stderr.contains("broker"), "{}", refused.stderr);
+
+    let cart =
+        cart::start(&configuration(&bench.at("named"), &named, &bench.bundle, &camera("rim", PATTERN)));
+    observer.wait_state("online", |_| true);
+    stop(cart);
+
+    let credentials = bench.at("credentials");
+    fs::create_dir(&credentials).unwrap();
+    for (from, name) in [(broker.ca(), "ca"), (certificate, "certificate"), (key, "key")] {
+        fs::copy(from, credentials.join(format!("broker-{name}.pem"))).unwrap();
+    }
+    let given = configuration(&bench.at("given"), &url, &bench.bundle, &camera("rim", PATTERN));
+    let heard = observer.messages().len();
+    let mut command = cartvisiond();
+    command.args(["run", "--config"]).arg(&given).env("CREDENTIALS_DIRECTORY", &credentials);
+    let cart = Running::start(&mut command);
+    observer.wait("the cart online again", |messages| {
+        messages[heard..].iter().any(|m| m.json()["status"] == "online").then_some(())
+    });
+    stop(cart);
+}

@@ -24,6 +24,8 @@ pub enum Door {
     Password,
     /// User and password, over TLS.
     Tls,
+    /// A certificate of its authority ([`Mosquitto::certificate`]), over TLS.
+    Certificate,
 }
 
 /// A broker with two listeners on free loopback ports: one for the cart, and one without any door for the test's
@@ -82,12 +84,12 @@ impl Mosquitto {
     /// See [`Self::start`].
     pub fn prepare(door: Door) -> Self {
         let place = TempDir::new().unwrap();
-        if door != Door::Open {
+        if matches!(door, Door::Password | Door::Tls) {
             let file = place.path().join("passwords");
             run(Command::new("mosquitto_passwd").arg("-c").arg("-b").arg(&file).args([USER, PASSWORD]))
                 .expect_code(0);
         }
-        if door == Door::Tls {
+        if matches!(door, Door::Tls | Door::Certificate) {
             certify(place.path());
         }
         Self { door, ports: Ports::free(), place, running: None }
@@ -133,11 +135,14 @@ impl Mosquitto {
         );
         match door {
             Door::Open => text += "allow_anonymous true\n",
+            Door::Certificate => {
+                text += "allow_anonymous false\nrequire_certificate true\nuse_identity_as_username true\n";
+            }
             Door::Password | Door::Tls => {
                 text += &format!("allow_anonymous false\npassword_file {}\n", at("passwords"));
             }
         }
-        if *door == Door::Tls {
+        if matches!(door, Door::Tls | Door::Certificate) {
             text += &format!(
                 "cafile {}\ncertfile {}\nkeyfile {}\n",
                 at("ca.pem"),
@@ -168,7 +173,13 @@ impl Mosquitto {
             Door::Open => format!("mqtt://127.0.0.1:{port}"),
             Door::Password => format!("mqtt://{USER}@127.0.0.1:{port}"),
             Door::Tls => format!("mqtts://{USER}@localhost:{port}"),
+            Door::Certificate => format!("mqtts://localhost:{port}"),
         }
+    }
+
+    /// A certificate that its authority has signed for a cart, and the key.
+    pub fn certificate(&self) -> (PathBuf, PathBuf) {
+        (self.place.path().join("cart.pem"), self.place.path().join("cart.key"))
     }
 
     /// The port of that address.
@@ -187,7 +198,8 @@ impl Mosquitto {
     }
 }
 
-/// An authority (`ca.pem`), and a certificate of the broker (`broker.pem`, `broker.key`) for the loopback.
+/// An authority (`ca.pem`), and certificates of a broker (`broker.pem`, `broker.key`) for the loopback and of a cart
+/// (`cart.pem`, `cart.key`).
 ///
 /// # Panics
 /// When openssl is missing or fails.
@@ -201,12 +213,16 @@ pub fn certify(place: &Path) {
     let broker = "[name]\nCN=Test broker\n[extensions]\nsubjectAltName=IP:127.0.0.1,DNS:localhost\n";
     fs::write(place.join("ca.cnf"), format!("{request}{authority}")).unwrap();
     fs::write(place.join("broker.cnf"), format!("{request}{broker}")).unwrap();
+    let cart = "[name]\nCN=cart-1\n[extensions]\nextendedKeyUsage=clientAuth\n";
+    fs::write(place.join("cart.cnf"), format!("{request}{cart}")).unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!(
         "req -x509 {key} -days 2 -config ca.cnf -extensions extensions -keyout ca.key -out ca.pem"
     ));
-    openssl(&format!("req {key} -config broker.cnf -keyout broker.key -out broker.csr"));
-    openssl(
-        "x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile broker.cnf -extensions extensions -out broker.pem",
-    );
+    for whose in ["broker", "cart"] {
+        openssl(&format!("req {key} -config {whose}.cnf -keyout {whose}.key -out {whose}.csr"));
+        openssl(&format!(
+            "x509 -req -in {whose}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile {whose}.cnf -extensions extensions -out {whose}.pem"
+        ));
+    }
 }

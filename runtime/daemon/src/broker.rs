@@ -10,7 +10,7 @@ mod options;
 mod post;
 mod probe;
 
-pub(crate) use credentials::Credentials;
+pub(crate) use credentials::{Credentials, Files};
 pub(crate) use error::BrokerError;
 pub(crate) use link::Link;
 pub(crate) use options::Identity;

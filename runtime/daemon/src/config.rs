@@ -11,7 +11,7 @@ use serde::Deserialize;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::broker::{Credentials, Identity};
+use crate::broker::{Credentials, Files, Identity};
 use crate::classifier::Kind;
 use crate::failure::Failure;
 use crate::zones;
@@ -51,6 +51,10 @@ struct BrokerSection {
     url: String,
     #[serde(default)]
     ca: PathBuf,
+    #[serde(default)]
+    certificate: PathBuf,
+    #[serde(default)]
+    key: PathBuf,
     #[serde(default)]
     password_file: PathBuf,
 }
@@ -214,11 +218,13 @@ impl Config {
 
         let given = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.clone());
         let address = Address::parse(&read.broker.url).map_err(|e| at(&e))?;
-        let credentials = Credentials::read(
-            given(&read.broker.ca).as_deref(),
-            given(&read.broker.password_file).as_deref(),
-        )
-        .map_err(|e| at(&e))?;
+        let files = Files {
+            ca: given(&read.broker.ca),
+            certificate: given(&read.broker.certificate),
+            key: given(&read.broker.key),
+            password: given(&read.broker.password_file),
+        };
+        let credentials = Credentials::read(files).map_err(|e| at(&e))?;
         if read.model.threads > MAX_THREADS {
             return Err(at(&format_args!(
                 "model.threads = {}: give a number from 0 to {MAX_THREADS}",

@@ -18,7 +18,7 @@ use cartvision_engines::bundle::Digest;
 use cartvision_wire::event::LogReason;
 use cartvision_wire::{Address, CameraName, ExitCode, Measure, Root, Summary};
 
-use crate::broker::{Credentials, Identity};
+use crate::broker::{Credentials, Files, Identity};
 use crate::cart::Cart;
 use crate::catalogue::Catalogue;
 use crate::classifier::{Classifier, Kind};
@@ -263,8 +263,12 @@ fn check_outputs(args: &ReplayArgs) -> Result<(), Failure> {
 fn identity(args: &ReplayArgs, url: &str) -> Result<Identity, Failure> {
     Ok(Identity {
         address: Address::parse(url).map_err(Failure::usage)?,
-        credentials: Credentials::read(args.broker_ca.as_deref(), args.broker_password_file.as_deref())
-            .map_err(Failure::usage)?,
+        credentials: Credentials::read(Files {
+            ca: args.broker_ca.clone(),
+            password: args.broker_password_file.clone(),
+            ..Files::default()
+        })
+        .map_err(Failure::usage)?,
         root: Root::new(args.store.clone(), args.cart.clone()),
     })
 }

@@ -91,8 +91,13 @@ impl Identity {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|e| failed(e.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = match &self.credentials.own {
+            Some((certificates, key)) => config
+                .with_client_auth_cert(certificates.clone(), key.clone_key())
+                .map_err(|e| failed(format!("the cart's own certificate and key: {e}")))?,
+            None => config.with_no_client_auth(),
+        };
         Ok(Arc::new(config))
     }
 }
