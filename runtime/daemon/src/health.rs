@@ -47,6 +47,12 @@ impl Health {
         std::mem::take(&mut self.changed)
     }
 
+    /// All of it in a line; nothing when nothing is wrong.
+    pub(crate) fn line(&self) -> Option<String> {
+        let reasons: Vec<String> = self.reasons().map(|reason| reason.to_string()).collect();
+        (!reasons.is_empty()).then(|| format!("degraded: {}", reasons.join("; ")))
+    }
+
     pub(crate) fn status(&self) -> Status {
         if self.troubles.is_empty() { Status::Online } else { Status::Degraded }
     }

@@ -28,6 +28,7 @@ mod order;
 mod outbox;
 mod replay;
 mod run;
+mod service;
 mod signals;
 mod store;
 mod zones;

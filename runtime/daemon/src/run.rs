@@ -28,6 +28,7 @@ use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
 use crate::order::{Order, Window};
 use crate::outbox::{ROOM, Turn};
+use crate::service::Service;
 use crate::store::{Log, Opening, Place, StoreFact, Writer};
 use crate::{Ended, signals};
 
@@ -92,6 +93,9 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         epoch,
         began: Instant::now(),
         undecided: 0,
+        service: Service::of_environment(),
+        seen: false,
+        degraded: None,
     };
     daemon.publish_state();
     daemon.put_by(None)?;
@@ -104,6 +108,7 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     let ended = daemon.follow(&facts);
     let by = Instant::now() + LAST_DELIVERY;
     tracing::info!("stopping");
+    daemon.service.stopping();
     frames.stop();
     window.close();
     // Whoever wants to tell something finds nobody, and ends.
@@ -213,6 +218,11 @@ struct Daemon {
     began: Instant,
     /// Pictures that were not decided on because the outbox was full or the database could not be written.
     undecided: u64,
+    service: Service,
+    /// Whether any picture was inferred yet.
+    seen: bool,
+    /// What systemd is told is wrong.
+    degraded: Option<String>,
 }
 
 impl Daemon {
@@ -252,7 +262,10 @@ impl Daemon {
             self.put_by(None)?;
             if self.health.take_changed() {
                 self.publish_state();
+                self.degraded = self.health.line();
             }
+            let working = self.cameras.iter().any(|c| matches!(c.sight, Sight::Giving));
+            self.service.turned(working, self.seen, self.degraded.as_deref());
         }
     }
 
@@ -276,6 +289,8 @@ impl Daemon {
 
     fn saw(&mut self, mut sighting: Sighting) -> Result<(), Failure> {
         self.health.set(Trouble::Engine, false);
+        self.service.progressed();
+        self.seen = true;
         let Some(camera) = self.cameras.get_mut(sighting.camera.index()) else { return Ok(()) };
         if !matches!(camera.sight, Sight::Giving) {
             camera.sight = Sight::Giving;

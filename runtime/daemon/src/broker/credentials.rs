@@ -46,7 +46,9 @@ impl Files {
     /// What the configuration leaves open, systemd's credentials of these names give.
     fn or_credentials(self) -> Self {
         let directory = std::env::var_os(DIRECTORY_VARIABLE).map(PathBuf::from);
-        let given = |name: &str| directory.as_ref().map(|at| at.join(name)).filter(|file| file.exists());
+        // The unit gives an empty line where there is no such file.
+        let holds = |file: &PathBuf| std::fs::read(file).is_ok_and(|text| !text.trim_ascii().is_empty());
+        let given = |name: &str| directory.as_ref().map(|at| at.join(name)).filter(holds);
         Self {
             ca: self.ca.or_else(|| given("broker-ca.pem")),
             certificate: self.certificate.or_else(|| given("broker-certificate.pem")),
