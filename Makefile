@@ -2,7 +2,7 @@
 # Where a step needs rights that it lacks, it says what to run by hand.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-training model faults bench clean-deps
+.PHONY: help setup build demo test test-training model faults package test-package bench clean-deps
 
 help: ## This list
 	@echo "make TARGET, where TARGET is one of:"
@@ -25,6 +25,12 @@ model: build ## From seeds to a bundle in .model/ (hours; goes on where it stopp
 
 test-training: build ## The same with a few sessions and steps, and the bundle in a replay (needs PyTorch: 6 GiB)
 	@scripts/test-training
+
+package: build ## The .deb of this machine's architecture, into target/debian
+	@scripts/package
+
+test-package: package ## Install it into a fresh Debian, boot that, freeze and kill the service (root; needs a mirror)
+	@scripts/test-package
 
 faults: build ## Kill, cut, fill and set back many times, and see that no event is lost (ROUNDS=300)
 	@scripts/faults

@@ -19,6 +19,8 @@ pub enum Origin {
     Variable,
     /// It lies beside the executable.
     Executable,
+    /// It lies in `lib/cartvision/`, where a package puts it that puts the executable into `bin/`.
+    Package,
     /// It lies in `.deps/onnxruntime/`, above the executable: the repository's own.
     Repository,
     /// The system's loader found it.
@@ -30,6 +32,7 @@ impl fmt::Display for Origin {
         f.write_str(match self {
             Self::Variable => "ORT_DYLIB_PATH",
             Self::Executable => "beside the executable",
+            Self::Package => "the package's lib/cartvision",
             Self::Repository => "the repository's .deps/onnxruntime",
             Self::System => "the system's loader",
         })
@@ -50,8 +53,8 @@ pub struct Runtime {
 static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 impl Runtime {
-    /// Finds and opens ONNX Runtime: `ORT_DYLIB_PATH`, else beside the executable, else `.deps/onnxruntime/` in a
-    /// directory above it, else the system's. The first that exists counts: a broken one is an error, never a
+    /// Finds and opens ONNX Runtime: `ORT_DYLIB_PATH`, else beside the executable, else in its package's
+    /// `lib/cartvision/`, else `.deps/onnxruntime/` in a directory above it, else the system's. The first that exists counts: a broken one is an error, never a
     /// reason to take another silently. A second call gives the same runtime.
     ///
     /// # Errors
@@ -160,6 +163,13 @@ fn find(variable: Option<&Path>, executable: Option<&Path>) -> Result<Found, Eng
         if beside.exists() {
             return Ok(Found { path: beside, origin: Origin::Executable, tried });
         }
+        if let Some(prefix) = directory.parent().filter(|_| directory.ends_with("bin")) {
+            let packaged = prefix.join("lib/cartvision").join(&name);
+            tried.push(packaged.display().to_string());
+            if packaged.exists() {
+                return Ok(Found { path: packaged, origin: Origin::Package, tried });
+            }
+        }
         let below = Path::new(".deps/onnxruntime").join(&name);
         tried.push(format!("{} in {} and every directory above", below.display(), directory.display()));
         if let Some(path) = directory.ancestors().map(|above| above.join(&below)).find(|path| path.exists()) {
@@ -211,6 +221,12 @@ mod tests {
         let beside = executable.parent().unwrap().join(&name);
         touch(&beside);
         assert_eq!(found(None).unwrap(), (beside, Origin::Executable));
+
+        let installed = root.path().join("usr/bin/cartvisiond");
+        let packaged = root.path().join("usr/lib/cartvision").join(&name);
+        touch(&packaged);
+        let from_package = find(None, Some(&installed)).map(|f| (f.path, f.origin)).unwrap();
+        assert_eq!(from_package, (packaged, Origin::Package));
 
         let named = root.path().join("mine.so");
         assert!(matches!(found(Some(&named)), Err(EngineError::RuntimeMissing { .. })));

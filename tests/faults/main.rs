@@ -126,7 +126,7 @@ fn killed_at_any_moment() {
     let tally = close(cart, &backend, fault);
     assert_eq!(tally.epochs, 1, "the log goes on over every kill");
     let baskets = observer.messages().into_iter().filter(|m| m.topic == root().basket());
-    let last = baskets.last().expect("a basket was published").json();
+    let last = { baskets }.next_back().expect("a basket was published").json();
     assert_eq!(lines(&last), observer.events().basket(), "the basket is what the events make");
     tell(fault, tries, tally, "session and basket go on");
 }
