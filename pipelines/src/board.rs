@@ -29,8 +29,8 @@ struct Fresh<T> {
 ///
 /// ```text
 /// Awaited ──frame──► Flowing ──error, replay──► Doomed
-///    │ └──error, end, too late──┐ │ error, end    │ end, frames stay out
-///    └───────frame              ▼ ▼               │
+///    │ └──error, end, too late──┐ │ error, end,   │ end, frames stay out
+///    └───────frame              ▼ ▼ silent (live) │
 ///                             Closing ◄───────────┘
 ///                                └──told──► Closed ──reopened──► Awaited
 /// ```
@@ -38,7 +38,7 @@ enum Feed<T> {
     /// No frame yet.
     Awaited { since: Instant, until: Instant },
     /// Frames come.
-    Flowing { fresh: Option<Fresh<T>> },
+    Flowing { fresh: Option<Fresh<T>>, since: Instant },
     /// The source has failed, but good frames may still be on their way.
     Doomed { fresh: Option<Fresh<T>>, fault: Fault, until: Instant },
     /// No further frame will come; nobody has been told.
@@ -53,6 +53,8 @@ struct Post<T> {
     /// Which opening of the camera this is: a graph that was given up cannot disturb its successor.
     run: u32,
     arrived: u64,
+    /// How long the next frame may take.
+    patience: Duration,
     tally: Tally,
     last_at: Option<MediaTime>,
 }
@@ -111,17 +113,19 @@ pub(crate) enum Took<T> {
 }
 
 impl<T> Board<T> {
-    /// A board of as many cameras as `first_frame_within` has entries, all awaited from now on.
-    pub fn new(lossless: bool, first_frame_within: &[Duration]) -> Self {
+    /// A board of as many cameras as `patience` has entries (how long the first frame may take, and every next one),
+    /// all awaited from now on.
+    pub fn new(lossless: bool, patience: &[(Duration, Duration)]) -> Self {
         let since = Instant::now();
-        let awaited = |within: &Duration| Post {
-            feed: Feed::Awaited { since, until: since + *within },
+        let awaited = |(first, next): &(Duration, Duration)| Post {
+            feed: Feed::Awaited { since, until: since + *first },
             run: 0,
             arrived: 0,
+            patience: *next,
             tally: Tally::default(),
             last_at: None,
         };
-        let posts = first_frame_within.iter().map(awaited).collect();
+        let posts = patience.iter().map(awaited).collect();
         Self {
             lossless,
             state: Mutex::new(State { posts, tickets: 0, stopped: false }),
@@ -142,10 +146,13 @@ impl<T> Board<T> {
                 return Put::Unwanted;
             }
             if matches!(post.feed, Feed::Awaited { .. }) {
-                post.feed = Feed::Flowing { fresh: None };
+                post.feed = Feed::Flowing { fresh: None, since: Instant::now() };
             }
             let slot = match &mut post.feed {
-                Feed::Flowing { fresh } => fresh,
+                Feed::Flowing { fresh, since } => {
+                    *since = Instant::now();
+                    fresh
+                }
                 Feed::Doomed { fresh, until, .. } => {
                     *until = Instant::now() + LAST_FRAMES_WITHIN;
                     fresh
@@ -175,7 +182,7 @@ impl<T> Board<T> {
     pub fn close(&self, camera: CameraId, run: u32, how: Result<(), Fault>) {
         self.change(camera, run, |feed| match feed {
             Feed::Awaited { .. } => Feed::Closing { fresh: None, how },
-            Feed::Flowing { fresh } => Feed::Closing { fresh, how },
+            Feed::Flowing { fresh, .. } => Feed::Closing { fresh, how },
             Feed::Doomed { fresh, fault, .. } => Feed::Closing { fresh, how: Err(fault) },
             done => done,
         });
@@ -189,7 +196,7 @@ impl<T> Board<T> {
         let until = Instant::now() + LAST_FRAMES_WITHIN;
         self.change(camera, run, |feed| match feed {
             Feed::Awaited { .. } => Feed::Doomed { fresh: None, fault, until },
-            Feed::Flowing { fresh } => Feed::Doomed { fresh, fault, until },
+            Feed::Flowing { fresh, .. } => Feed::Doomed { fresh, fault, until },
             done => done,
         });
     }
@@ -227,7 +234,7 @@ impl<T> Board<T> {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            state.expire(now);
+            state.expire(now, self.lossless);
             let mut next = None;
             for (camera, post) in CameraId::all().zip(&mut state.posts) {
                 match &mut post.feed {
@@ -256,7 +263,7 @@ impl<T> Board<T> {
                 return Took::Over;
             }
             let now = Instant::now();
-            let expiry = state.expire(now);
+            let expiry = state.expire(now, self.lossless);
             match state.next(self.lossless) {
                 Next::Frame(camera) => {
                     if let Some(took) = state.give(camera) {
@@ -318,7 +325,7 @@ enum Next {
 
 impl<T> State<T> {
     /// Closes what is too late at `now`; gives the moment at which the next would be.
-    fn expire(&mut self, now: Instant) -> Option<Instant> {
+    fn expire(&mut self, now: Instant, lossless: bool) -> Option<Instant> {
         let mut next = None;
         for post in &mut self.posts {
             match &mut post.feed {
@@ -328,6 +335,14 @@ impl<T> State<T> {
                 }
                 Feed::Doomed { fresh: None, fault, until } if *until <= now => {
                     post.feed = Feed::Closing { fresh: None, how: Err(fault.clone()) };
+                }
+                Feed::Flowing { fresh: None, since } if !lossless => {
+                    let waited = post.patience;
+                    if *since + waited <= now {
+                        post.feed = Feed::Closing { fresh: None, how: Err(Fault::Silent { waited }) };
+                    } else {
+                        next = earlier(next, *since + waited);
+                    }
                 }
                 Feed::Awaited { until, .. } | Feed::Doomed { fresh: None, until, .. } => {
                     next = earlier(next, *until);
@@ -346,7 +361,7 @@ impl<T> State<T> {
         for (camera, post) in CameraId::all().zip(&self.posts) {
             open |= !matches!(post.feed, Feed::Closed);
             match &post.feed {
-                Feed::Flowing { fresh: Some(f) }
+                Feed::Flowing { fresh: Some(f), .. }
                 | Feed::Doomed { fresh: Some(f), .. }
                 | Feed::Closing { fresh: Some(f), .. } => {
                     if oldest.is_none_or(|o| (f.at, camera) < o) {
@@ -354,7 +369,9 @@ impl<T> State<T> {
                     }
                 }
                 Feed::Closing { fresh: None, .. } => closing = closing.or(Some(camera)),
-                Feed::Awaited { .. } | Feed::Flowing { fresh: None } | Feed::Doomed { fresh: None, .. } => {
+                Feed::Awaited { .. }
+                | Feed::Flowing { fresh: None, .. }
+                | Feed::Doomed { fresh: None, .. } => {
                     unknown = true;
                 }
                 Feed::Closed => {}
@@ -372,7 +389,7 @@ impl<T> State<T> {
     fn give(&mut self, camera: CameraId) -> Option<Took<T>> {
         let post = &mut self.posts[camera.index()];
         let fresh = match &mut post.feed {
-            Feed::Flowing { fresh } | Feed::Doomed { fresh, .. } | Feed::Closing { fresh, .. } => fresh,
+            Feed::Flowing { fresh, .. } | Feed::Doomed { fresh, .. } | Feed::Closing { fresh, .. } => fresh,
             Feed::Awaited { .. } | Feed::Closed => return None,
         };
         let Fresh { index, at, payload } = fresh.take()?;

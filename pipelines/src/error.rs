@@ -130,6 +130,12 @@ pub enum Fault {
         /// How long was waited.
         waited: Duration,
     },
+    /// It gave frames, and none for so long.
+    #[error("no further frame for {:.1} s; check power, cable and network, then reopen the camera", waited.as_secs_f32())]
+    Silent {
+        /// How long was waited.
+        waited: Duration,
+    },
     /// The source changed its picture size under way.
     #[error(
         "the picture size changes midway from {old} to {new}; zones and models are set for one size: split the recording or fix the camera's resolution"

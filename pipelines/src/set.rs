@@ -98,10 +98,11 @@ impl FrameSet {
         }
         let lossless = matches!(pace, Pace::Lossless { .. });
         let within: Vec<_> = cameras.iter().map(|c| c.first_frame_within).collect();
+        let patience: Vec<_> = cameras.iter().map(|c| (c.first_frame_within, c.next_frame_within)).collect();
         let names = cameras.iter().map(|c| c.name.clone()).collect();
         let clock = gst::SystemClock::obtain();
         let epoch = Epoch { start: clock.time(), instant: Instant::now(), clock };
-        let board = Arc::new(Board::new(lossless, &within));
+        let board = Arc::new(Board::new(lossless, &patience));
         let mut set = Self { names, within, board, epoch, pace, attendants: Vec::new() };
         for (camera, settings) in CameraId::all().zip(cameras) {
             let attendant = Attendant::start(camera, settings, pace, &set.board, &set.epoch)

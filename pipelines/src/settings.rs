@@ -7,6 +7,8 @@ use thiserror::Error;
 
 /// How long a camera may take to its first frame, unless told otherwise.
 pub const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
+/// How long a live camera may pause when nothing else is said.
+pub const NEXT_FRAME_WITHIN: Duration = Duration::from_secs(5);
 
 /// A camera's name: 1 to 64 of `A-Z a-z 0-9 . _ -`, so that it fits into topics, metrics and file names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -75,12 +77,15 @@ pub struct CameraSettings {
     pub max_height: usize,
     /// A camera without a frame after this long has failed.
     pub first_frame_within: Duration,
+    /// A live camera that gave frames, and none for this long, has failed: drivers stop without a word.
+    pub next_frame_within: Duration,
 }
 
 impl CameraSettings {
-    /// A camera without a cap on its rate and with [`FIRST_FRAME_WITHIN`].
+    /// A camera without a cap on its rate, with [`FIRST_FRAME_WITHIN`] and [`NEXT_FRAME_WITHIN`].
     pub fn new(name: CameraName, source: Source, max_width: usize, max_height: usize) -> Self {
-        Self { name, source, rate: None, max_width, max_height, first_frame_within: FIRST_FRAME_WITHIN }
+        let (first_frame_within, next_frame_within) = (FIRST_FRAME_WITHIN, NEXT_FRAME_WITHIN);
+        Self { name, source, rate: None, max_width, max_height, first_frame_within, next_frame_within }
     }
 }
 

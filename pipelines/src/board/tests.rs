@@ -16,7 +16,7 @@ fn fault(what: &str) -> Fault {
 }
 
 fn board(lossless: bool, cameras: usize) -> Board<u64> {
-    Board::new(lossless, &vec![LONG; cameras])
+    Board::new(lossless, &vec![(LONG, LONG); cameras])
 }
 
 /// Camera and payload of a frame.
@@ -95,7 +95,7 @@ fn a_failure_without_an_end_is_told_all_the_same() {
 #[test]
 fn too_late_is_a_failure() {
     for lossless in [false, true] {
-        let board = Board::<u64>::new(lossless, &[Duration::ZERO]);
+        let board = Board::<u64>::new(lossless, &[(Duration::ZERO, LONG)]);
         let Took::Closed { how, .. } = board.take(LONG) else { panic!("not closed") };
         assert_eq!(how, Err(Fault::NoFrame { waited: Duration::ZERO }));
         assert_eq!(board.put(CAMERA, 0, at(0), 0), Put::Unwanted);
@@ -176,4 +176,30 @@ proptest! {
         prop_assert_eq!(given.len(), expected.len() + recordings.len());
         prop_assert_eq!(given.into_values().flatten().collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn a_live_camera_that_falls_silent_has_failed_and_a_recording_has_not() {
+    let short = Duration::from_millis(30);
+    let board = Board::new(false, &[(LONG, short)]);
+    board.put(CAMERA, 0, at(1), 1);
+    assert_eq!(frame(board.take(LONG)), (0, 1));
+    let took = board.take(LONG);
+    let how = Err(Fault::Silent { waited: short });
+    assert_eq!(took, Took::Closed { ticket: 1, camera: CAMERA, run: 0, how });
+    assert_eq!(board.put(CAMERA, 0, at(2), 2), Put::Unwanted, "until it is opened again");
+    assert_eq!(board.reopen(CAMERA, LONG), Some(1));
+    board.put(CAMERA, 1, at(3), 3);
+    assert_eq!(frame(board.take(LONG)), (0, 3));
+
+    // A frame that nobody has taken yet is not silence.
+    let board = Board::new(false, &[(LONG, short)]);
+    board.put(CAMERA, 0, at(1), 1);
+    thread::sleep(short * 2);
+    assert_eq!(frame(board.take(LONG)), (0, 1));
+
+    let recording = Board::new(true, &[(LONG, short)]);
+    recording.put(CAMERA, 0, at(1), 1);
+    assert_eq!(frame(recording.take(LONG)), (0, 1));
+    assert_eq!(recording.take(short * 3), Took::Idle);
 }

@@ -144,11 +144,17 @@ struct CameraSection {
     max_rate: u32,
     #[serde(default = "first_frame_s")]
     first_frame_s: u16,
+    #[serde(default = "next_frame_s")]
+    next_frame_s: u16,
     source: Source,
 }
 
 fn first_frame_s() -> u16 {
     pipelines::FIRST_FRAME_WITHIN.as_secs() as u16
+}
+
+fn next_frame_s() -> u16 {
+    pipelines::NEXT_FRAME_WITHIN.as_secs() as u16
 }
 
 /// A configuration that makes sense.
@@ -173,6 +179,7 @@ pub(crate) struct Camera {
     source: Source,
     max_rate: u32,
     first_frame_s: u16,
+    next_frame_s: u16,
 }
 
 impl Camera {
@@ -182,6 +189,7 @@ impl Camera {
         let mut settings = CameraSettings::new(name, self.source.clone(), width, height);
         settings.rate = NonZeroU32::new(self.max_rate).map(Rate);
         settings.first_frame_within = Duration::from_secs(self.first_frame_s.into());
+        settings.next_frame_within = Duration::from_secs(self.next_frame_s.into());
         Ok(settings)
     }
 }
@@ -256,11 +264,15 @@ impl Config {
                     camera.name
                 )));
             }
-            if camera.first_frame_s == 0 {
-                return Err(at(&format_args!(
-                    "first_frame_s of camera {} is 0: no camera is that quick; give the seconds that it may take",
-                    camera.name
-                )));
+            for (key, seconds) in
+                [("first_frame_s", camera.first_frame_s), ("next_frame_s", camera.next_frame_s)]
+            {
+                if seconds == 0 {
+                    return Err(at(&format_args!(
+                        "{key} of camera {} is 0: no camera is that quick; give the seconds that it may take",
+                        camera.name
+                    )));
+                }
             }
             cameras.push(Camera {
                 zone: zones::zone(&camera.name, &camera.zone, file)?,
@@ -268,6 +280,7 @@ impl Config {
                 source: camera.source,
                 max_rate: camera.max_rate,
                 first_frame_s: camera.first_frame_s,
+                next_frame_s: camera.next_frame_s,
             });
         }
         Ok(Self {
@@ -384,6 +397,7 @@ mod tests {
             ("threads = 0", "threads = 1000", "model.threads = 1000: give a number from 0 to 64"),
             ("classifier = \"\"", "classifier = \"learnt\"", "\"learnt\": give \"learned\" or \"analytic\""),
             ("first_frame_s = 10", "first_frame_s = 0", "first_frame_s of camera rim-left is 0"),
+            ("next_frame_s = 5", "next_frame_s = 0", "next_frame_s of camera rim-left is 0"),
             ("name = \"rim-left\"", "name = \"über\"", "camera name"),
             ("store = \"store-1\"", "store = ", "string"),
         ];
