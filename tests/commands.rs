@@ -8,10 +8,11 @@ use cartvision_tests::cart::{adjust, refusal, replies, start_session, stop};
 use cartvision_tests::input::{PATTERN, camera};
 use cartvision_tests::log::lines;
 use cartvision_tests::mosquitto::{Door, Mosquitto};
-use cartvision_tests::observer::{Observer, root, utc_before, utc_now};
+use cartvision_tests::observer::{Message, Observer, root, utc_before, utc_now};
 use cartvision_tests::program::wait_until;
 use cartvision_wire::CommandName;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 #[test]
@@ -127,10 +128,12 @@ fn what_cannot_be_recorded_is_refused() {
     start_session(&backend, "visit-1");
     // More than there is room for, and nobody waits for the answers.
     let changes = Value::from(vec![json!({ "id": "42", "delta": 1 }); 16]);
-    let payload = json!({ "issued_at": utc_now(), "session": "visit-1", "by": "staff", "changes": changes });
-    let (topic, payload) = (root().command(CommandName::BasketAdjust), payload.to_string());
-    for _ in 0..640 {
-        backend.publish(&topic, &payload, false, PublishProperties::default());
+    let topic = root().command(CommandName::BasketAdjust);
+    for n in 0..640 {
+        // Of equal ones only the first would be obeyed.
+        let at = utc_before(Duration::from_millis(n));
+        let payload = json!({ "issued_at": at, "session": "visit-1", "by": "staff", "changes": changes });
+        backend.publish(&topic, &payload.to_string(), false, PublishProperties::default());
     }
     let refused = adjust(&backend, "visit-1", &changes);
     assert_eq!(refusal(&refused), "failed");
@@ -244,4 +247,40 @@ fn commands_that_cannot_be_meant_are_refused() {
 
 fn answered_on(topic: &str) -> PublishProperties {
     PublishProperties { response_topic: Some(topic.to_owned()), ..Default::default() }
+}
+
+/// QoS 1 delivers at least once: what comes again, byte for byte, is done once, also over a restart.
+#[test]
+fn a_command_that_comes_twice_is_obeyed_once() {
+    let bench = Bench::tiny();
+    let broker = Mosquitto::start(Door::Open);
+    let observer = Observer::of(&broker, root());
+    let mut cart = bench.start("cart", &broker, &camera("rim", PATTERN));
+    observer.wait_state("online", |_| true);
+    start_session(&observer, "visit-1");
+    let changes = json!([{ "id": "42", "delta": 3 }]);
+    let payload = json!({ "issued_at": utc_now(), "session": "visit-1", "by": "staff", "changes": changes });
+    let topic = root().command(CommandName::BasketAdjust);
+    let answers = format!("{}twice", replies());
+    let send = || observer.publish(&topic, &payload.to_string(), false, answered_on(&answers));
+    let heard = |count: usize| {
+        observer.wait("the answers", |messages| {
+            let replies: Vec<_> = messages.iter().filter(|m| m.topic == answers).map(Message::json).collect();
+            (replies.len() == count).then_some(replies)
+        })
+    };
+    send();
+    assert_eq!(heard(1)[0]["ok"], true);
+    send();
+    let second = &heard(2)[1];
+    assert_eq!((&second["ok"], &second["result"]["repeated"]), (&true.into(), &true.into()), "{second:#}");
+    cart.signal(Signal::KILL);
+    cart.wait();
+    let cart = bench.start("cart", &broker, &camera("rim", PATTERN));
+    send();
+    assert_eq!(heard(3)[2]["result"]["repeated"], true);
+    // Meant twice: another moment.
+    adjust(&observer, "visit-1", &changes);
+    stop(cart);
+    assert_eq!(observer.events().basket(), [("42".to_owned(), 6)].into());
 }

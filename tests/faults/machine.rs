@@ -2,15 +2,18 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use cartvision_tests::backend::Backend;
-use cartvision_tests::cart::start;
-use cartvision_tests::observer::Message;
+use cartvision_tests::backend::{Backend, Tally};
+use cartvision_tests::cart::{start, stop};
+use cartvision_tests::log::kind;
+use cartvision_tests::observer::{Message, root};
 use cartvision_tests::program::{Running, cartvisiond, path, run, wait_until};
+use cartvision_tests::proxy::{Proxy, Weather};
 use rustix::process::Signal;
 
 use crate::{Shop, chance, close, rounds, start_online, tell};
@@ -223,4 +226,46 @@ fn the_clock_jumps() {
 
 fn set_clock(offset: &Path, ahead_s: i64) {
     fs::write(offset, format!("{ahead_s:+}")).unwrap();
+}
+
+/// The disk has spoilt the database: what nobody has got is saved from it, a new log says so, and the basket is known.
+#[test]
+fn the_database_is_damaged() {
+    let (fault, tries) =
+        ("the database's first page is overwritten while it holds what was not sent", rounds(2));
+    let shop = Shop::new();
+    let (observer, proxy) = (shop.observer(), Proxy::to(shop.broker.port()));
+    let configuration = shop.configuration(&proxy.url());
+    let mut backend = Backend::of(&observer, &shop.state());
+    let mut cart = start_online(&configuration, &observer);
+    backend.next_session();
+    for _ in 0..tries.min(10) {
+        proxy.set(Weather::UpStalls);
+        let before = backend.rows().0;
+        backend.adjust(10);
+        wait_until(|| (backend.rows().0 >= before + 10).then_some(()), || "ten are decided".to_owned());
+        cart.signal(Signal::KILL);
+        cart.wait();
+        // What SQLite keeps beside the file would mend it.
+        let file = shop.state().join("cart.db");
+        run(Command::new("sqlite3").arg(&file).arg("PRAGMA wal_checkpoint(TRUNCATE)")).expect_code(0);
+        let spoilt = fs::OpenOptions::new().write(true).open(&file).unwrap();
+        spoilt.write_all_at(&[0xa5; 4096], 0).unwrap();
+        proxy.reset();
+        proxy.set(Weather::Fair);
+        cart = start_online(&configuration, &observer);
+        backend.wait_delivered();
+    }
+    stop(cart);
+    let tally = backend.tally();
+    assert_eq!((tally.gaps, tally.out_of_order), (0, 0), "{tally:?}");
+    assert_eq!(tally.epochs, 1 + tries.min(10), "each damage opens a new log");
+    let opened = observer.event_messages().into_iter().map(|m| m.json());
+    let reasons = opened.filter(|e| kind(e) == "log.opened").map(|e| e["data"]["reason"].to_string());
+    assert_eq!(reasons.filter(|reason| reason.contains("damaged")).count(), tries.min(10));
+    let sum: u64 = (1..=10 * tries.min(10) as u64).sum();
+    let basket = observer.messages().into_iter().rfind(|m| m.topic == root().basket()).unwrap().json();
+    assert_eq!(basket["lines"][0]["quantity"], sum, "{basket:#}");
+    // Rows of the damaged ones that were delivered are in no database any more.
+    tell(fault, tries.min(10), Tally { decided: tally.received, ..tally }, "each opens a new log");
 }

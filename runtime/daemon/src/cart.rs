@@ -7,6 +7,7 @@ mod answered;
 mod decisions;
 mod kept;
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ use cartvision_wire::telemetry::QueueFigures;
 use cartvision_wire::{
     Basket, BasketLine, CameraName, DecidedBy, EventData, EventError, EventId, Probability, SessionId,
 };
+
+use uuid::Uuid;
 
 use crate::catalogue::Catalogue;
 use crate::classifier::Classifier;
@@ -49,6 +52,9 @@ pub(crate) enum SessionRefusal {
     UnknownEvent(EventId),
 }
 
+/// Commands that are known when they come again. They are refused after 30 s anyway: that is eight each second.
+const MAX_OBEYED: usize = 256;
+
 /// The cart's mind and memory.
 #[derive(Debug)]
 pub(crate) struct Cart {
@@ -64,6 +70,8 @@ pub(crate) struct Cart {
     /// Whose basket it is: the open session's, or the last one's.
     basket_of: Option<SessionId>,
     corrections: Corrections,
+    /// Commands that were carried out lately, oldest first: at most [`MAX_OBEYED`], and the oldest gives way.
+    obeyed: VecDeque<Uuid>,
     /// Recorded and not taken away yet. Empty between the loop's turns.
     rows: Vec<Row>,
     /// Where the last recorded event stands.
@@ -96,6 +104,7 @@ impl Cart {
             session: None,
             basket_of: None,
             corrections: Corrections::default(),
+            obeyed: VecDeque::new(),
             rows: Vec::new(),
             last: None,
             answered: None,
@@ -253,6 +262,19 @@ impl Cart {
         };
         self.record(now, now, EventData::ItemCorrected(correction))?;
         Ok(Ok(()))
+    }
+
+    /// Whether this command was carried out lately.
+    pub(crate) fn has_obeyed(&self, command: Uuid) -> bool {
+        self.obeyed.contains(&command)
+    }
+
+    /// This command was carried out.
+    pub(crate) fn note_obeyed(&mut self, command: Uuid) {
+        if self.obeyed.len() == MAX_OBEYED {
+            self.obeyed.pop_front();
+        }
+        self.obeyed.push_back(command);
     }
 
     /// What was recorded since the last time, with the basket and the state as of then; nothing where nothing was.

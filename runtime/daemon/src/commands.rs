@@ -1,8 +1,10 @@
 //! Commands from outside: refused, or carried out and answered.
 
 use cartvision_core::MediaTime;
+use cartvision_wire::reply::Outcome;
 use cartvision_wire::{Command, EventError, Refusal, Reply, Request, UtcTime};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::broker::{Post, ResponseAddress};
 use crate::cart::{Cart, SessionRefusal};
@@ -18,6 +20,24 @@ pub(crate) struct Incoming {
     pub(crate) retained: bool,
 }
 
+/// Under which commands are told apart; drawn once at random.
+const COMMANDS: Uuid = Uuid::from_u128(0x2f1d_9a0e_77c4_4b53_8e1a_90c3_5ad2_6b7f);
+
+impl Incoming {
+    /// Equal for a command that was delivered twice: all of it is the same, its moment included.
+    fn identity(&self, to: Option<&ResponseAddress>) -> Uuid {
+        let (topic, correlation) = to
+            .map(|to| (to.topic.as_str(), to.correlation.as_deref().unwrap_or_default()))
+            .unwrap_or_default();
+        let mut content = Vec::with_capacity(self.payload.len() + 256);
+        for part in [self.name.as_bytes(), topic.as_bytes(), correlation, &self.payload] {
+            content.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            content.extend_from_slice(part);
+        }
+        Uuid::new_v5(&COMMANDS, &content)
+    }
+}
+
 /// Carries out a command at `now` and says what came of it; nothing where the answer comes later, from the database.
 pub(crate) fn obey(
     incoming: &Incoming,
@@ -28,7 +48,20 @@ pub(crate) fn obey(
 ) -> Result<Option<Reply>, EventError> {
     let reply = match allowed(incoming, post, utc) {
         Err(refusal) => Some(refusal),
-        Ok(request) => carried_out(&request.command, to, cart, post, now)?,
+        // The broker delivers at least once, and again to a cart that was gone before it could acknowledge.
+        Ok(request) if records(&request.command) && cart.has_obeyed(incoming.identity(to)) => {
+            let result = [("repeated".to_owned(), true.into())].into_iter().collect();
+            Some(Reply::done(request.command.name(), result))
+        }
+        Ok(request) => {
+            let reply = carried_out(&request.command, to, cart, post, now)?;
+            if records(&request.command)
+                && reply.as_ref().is_some_and(|r| matches!(r.outcome, Outcome::Done(_)))
+            {
+                cart.note_obeyed(incoming.identity(to));
+            }
+            reply
+        }
     };
     if let Some(reply) = &reply {
         tracing::info!(command = incoming.name, outcome = ?reply.outcome, "command");

@@ -138,7 +138,8 @@ fn resume(cart: &mut Cart, opening: &Opening, post: &Post) -> Result<(), Failure
             return Ok(());
         }
     }
-    if let Some(basket) = cart.basket() {
+    // With a new log it goes out with the event that opens it.
+    if let (Log::Continued(_), Some(basket)) = (opening.log, cart.basket()) {
         post.set_basket(basket);
     }
     let pending = post.lock().outbox.depth();

@@ -4,10 +4,13 @@
 //! the cameras see is not kept: what rests in the cart when a process starts is stock to it, and the basket says whose.
 //! No question to a cloud can be open yet: there is no cloud.
 
+use std::collections::VecDeque;
+
 use cartvision_core::{Change, Input, MediaTime};
 use cartvision_wire::event::BundleName;
 use cartvision_wire::{EventError, EventId, Item, SessionId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::Cart;
 use crate::corrections::Standing;
@@ -24,6 +27,9 @@ pub(crate) struct Kept {
     bundle: BundleName,
     basket: Vec<(Item, u16)>,
     standing: Vec<KeptStanding>,
+    /// Commands that were carried out lately.
+    #[serde(default)]
+    obeyed: VecDeque<Uuid>,
 }
 
 /// An event that can still be corrected.
@@ -62,14 +68,17 @@ impl Cart {
             bundle: self.bundle.clone(),
             basket: self.core.basket().lines().iter().map(|(c, n)| (self.catalogue.item(*c), *n)).collect(),
             standing: self.corrections.standing().map(standing).collect(),
+            obeyed: self.obeyed.clone(),
         })
     }
 
     /// Goes on where another process stopped, whose last event was `last`. What the bundle does not know any more is
     /// left out, and said.
     pub(crate) fn resume(&mut self, now: MediaTime, kept: Kept, last: Position) -> Result<(), EventError> {
-        self.last = Some(last);
+        // A new log may have been opened since.
+        self.last.get_or_insert(last);
         self.basket_of = kept.basket_of;
+        self.obeyed = kept.obeyed;
         if kept.session.is_some() {
             self.step(now, Input::SessionStarted)?;
         }
