@@ -131,7 +131,7 @@ fn what_cannot_be_recorded_is_refused() {
     let topic = root().command(CommandName::BasketAdjust);
     for n in 0..640 {
         // Of equal ones only the first would be obeyed.
-        let at = utc_before(Duration::from_millis(n));
+        let at = utc_before(Duration::from_millis(n * 20));
         let payload = json!({ "issued_at": at, "session": "visit-1", "by": "staff", "changes": changes });
         backend.publish(&topic, &payload.to_string(), false, PublishProperties::default());
     }
