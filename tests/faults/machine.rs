@@ -24,10 +24,10 @@ struct Disk {
 }
 
 impl Disk {
-    /// Small: a few thousand events.
+    /// Small, so that it is soon full; larger than SQLite's log.
     fn at(directory: PathBuf) -> Option<Self> {
         fs::create_dir_all(&directory).unwrap();
-        let ran = run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&directory));
+        let ran = run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&directory));
         if ran.code == Some(0) {
             return Some(Self { directory });
         }

@@ -17,6 +17,8 @@ pub(super) const FORMAT: i64 = 1;
 pub(super) const MAX_KEPT: i64 = 20_000;
 /// Delivered rows older than this are forgotten, where the clock could be trusted when they came.
 const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Pages of 4 KiB that SQLite's log may have.
+const LOG_PAGES: i64 = 256;
 /// How long a connection waits for the other one.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -101,6 +103,8 @@ impl Database {
         if mode != "wal" {
             tracing::warn!(mode, "the database has no write-ahead log: each commit costs more");
         }
+        // Beyond this the log's content is moved into the file: a full disk must not be full of the log.
+        connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(failed("open it"))?;
         // FULL: a commit is on the disk when it returns. A replay's database lives as long as the process.
         let synchronous = if durable { "full" } else { "off" };
         connection.pragma_update(None, "synchronous", synchronous).map_err(failed("open it"))?;

@@ -111,6 +111,8 @@ impl Writing {
                             self.post.lock().outbox.set_failing(true);
                             self.tell(StoreFact::Failing(e));
                         }
+                        // What its log takes up may be all the room that there is. If that fails too, it is the same fault.
+                        _ = self.database.settle();
                         if self.post.wait_to_retry(RETRY) {
                             let rows =
                                 work.iter().map(|w| if let Work::Turn(t) = w { t.rows.len() } else { 0 });
