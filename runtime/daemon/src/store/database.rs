@@ -13,6 +13,8 @@ use super::{Position, StoreError};
 pub(super) const FILE: &str = "cart.db";
 /// `PRAGMA user_version` of what is written here.
 pub(super) const FORMAT: i64 = 1;
+/// No format will ever have a greater number: one that does is no number.
+const MAX_FORMAT: i64 = 1000;
 /// Rows kept in all, for `events/replay`. Beyond it the oldest delivered ones are forgotten.
 pub(super) const MAX_KEPT: i64 = 20_000;
 /// Delivered rows older than this are forgotten, where the clock could be trusted when they came.
@@ -94,8 +96,12 @@ impl Database {
         let found: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(failed("read it"))?;
-        if found > FORMAT {
-            return Err(StoreError::Later { place: place.to_owned(), found, known: FORMAT });
+        match found {
+            0..=FORMAT => {}
+            ..=MAX_FORMAT if found > 0 => {
+                return Err(StoreError::Later { place: place.to_owned(), found, known: FORMAT });
+            }
+            _ => return Err(database.damaged(format!("its format says {found}"))),
         }
         let mode: String = connection
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
@@ -129,8 +135,12 @@ impl Database {
         if verdict == "ok" {
             return Ok(());
         }
+        Err(self.damaged(verdict))
+    }
+
+    fn damaged(&self, why: String) -> StoreError {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-        Err(self.failed("trust it")(rusqlite::Error::SqliteFailure(code, Some(verdict))))
+        self.failed("trust it")(rusqlite::Error::SqliteFailure(code, Some(why)))
     }
 
     /// Moves what stands in the log into the file.

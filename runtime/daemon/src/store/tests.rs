@@ -251,7 +251,9 @@ fn damage(file: &Path, at: u64, bytes: &[u8]) {
 fn what_nobody_has_got_is_saved_from_a_damaged_database() {
     let page = 4096;
     // The first page says where everything is; the second begins the events.
-    for (name, at, length) in [("first page", 0, page), ("header", 0, 16), ("schema", 100, 400)] {
+    for (name, at, length) in
+        [("first page", 0, page), ("header", 0, 16), ("schema", 100, 400), ("format", 60, 4)]
+    {
         let (directory, positions) = left();
         damage(&directory.path().join(FILE), at, &vec![0xa5; length]);
         let opening = open(directory.path());
