@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cartvision_wire::event::LogReason;
 use cartvision_wire::{Epoch, Event, Root, Sequence};
 
-use super::database::{self, Database, FILE, Pending};
+use super::database::{self, CartLine, Database, FILE, Pending};
 use super::witness::Witness;
 use super::{Position, StoreError};
 
@@ -88,49 +88,35 @@ impl Opening {
             Some(_) => None,
             None => database.cart()?,
         };
-        let new = |reason, previous| Log::Opened { reason, previous };
-        let (database, log, state, before) = match (damage, found) {
-            (Some(Saved { last, state }), _) => {
-                let previous = later(last, witnessed);
-                (database, new(LogReason::Damaged, previous), state, previous.map(|(epoch, _)| epoch))
+        let opened = |reason, previous| Log::Opened { reason, previous };
+        let (log, state, database) = match (damage, &found) {
+            (Some(saved), _) => {
+                (opened(LogReason::Damaged, later(saved.last, witnessed)), saved.state, database)
             }
-            // Rows, and nothing about the cart: what was saved from a damaged one, and then the power went.
             (None, None) => match database.last()? {
-                Some(last) => {
-                    let previous = later(Some(last), witnessed);
-                    (database, new(LogReason::Damaged, previous), None, previous.map(|(epoch, _)| epoch))
-                }
-                None => (database, new(LogReason::New, witnessed), None, witnessed.map(|(epoch, _)| epoch)),
+                // Rows, and nothing about the cart: they were saved from a damaged one, and then the power went.
+                Some(last) => (opened(LogReason::Damaged, later(Some(last), witnessed)), None, database),
+                None => (opened(LogReason::New, witnessed), None, database),
             },
             (None, Some(line)) if line.root != place.identity() => {
-                let unsent = database.pending()?.due.len();
-                drop(database);
-                let aside = set_aside(&place.file(), "of-another-cart")?;
-                tracing::error!(
-                    belongs_to = line.root,
-                    unsent,
-                    kept_as = %aside.display(),
-                    "the database is another cart's: it is set aside, with the events that it has not delivered"
-                );
-                let fresh = Database::open(&place.file(), true)?;
-                (fresh, new(LogReason::Cloned, Some(line.last)), None, Some(line.last.0))
+                let fresh = another_carts(database, &place, line)?;
+                (opened(LogReason::Cloned, Some(line.last)), None, fresh)
             }
             (None, Some(line)) => {
                 let elsewhere = matches!((&line.machine, &place.machine), (Some(a), Some(b)) if a != b);
-                let reason = match () {
-                    () if elsewhere => Some(LogReason::Cloned),
-                    () if behind(line.last, line.before, witnessed) => Some(LogReason::Restored),
-                    () => None,
-                };
-                match reason {
+                let older = behind(line.last, line.before, witnessed);
+                let previous = later(Some(line.last), witnessed);
+                match (elsewhere, older) {
                     // What the basket holds by now, another copy knows.
-                    Some(reason) => {
-                        let previous = later(Some(line.last), witnessed);
-                        (database, new(reason, previous), None, previous.map(|(epoch, _)| epoch))
-                    }
-                    None => (database, Log::Continued(line.last), Some(line.state), line.before),
+                    (true, _) => (opened(LogReason::Cloned, previous), None, database),
+                    (false, true) => (opened(LogReason::Restored, previous), None, database),
+                    (false, false) => (Log::Continued(line.last), Some(line.state.clone()), database),
                 }
             }
+        };
+        let before = match log {
+            Log::Opened { previous, .. } => previous.map(|(epoch, _)| epoch),
+            Log::Continued(_) => found.and_then(|line| line.before),
         };
         if let Log::Opened { reason, previous } = log {
             tracing::warn!(
@@ -162,6 +148,20 @@ impl Opening {
     pub(crate) fn reader(&self) -> Result<database::Reader, StoreError> {
         database::Reader::open(&self.place.file())
     }
+}
+
+/// Sets another cart's database aside; gives a new one.
+fn another_carts(database: Database, place: &Place, line: &CartLine) -> Result<Database, StoreError> {
+    let unsent = database.pending()?.due.len();
+    drop(database);
+    let aside = set_aside(&place.file(), "of-another-cart")?;
+    tracing::error!(
+        belongs_to = line.root,
+        unsent,
+        kept_as = %aside.display(),
+        "the database is another cart's: it is set aside, with the events that it has not delivered"
+    );
+    Database::open(&place.file(), true)
 }
 
 /// Whether a database that has come to `last` was once further.
