@@ -94,6 +94,11 @@ fn start_online(configuration: &Path, observer: &Observer) -> Running {
 
 /// Lets the cart deliver what it has, stops it, and holds everything against each other.
 fn close(cart: Running, backend: &Backend<'_>, fault: &str) -> Tally {
+    finish(cart, backend, fault).expect_whole(fault)
+}
+
+/// Lets the cart deliver what it has, and stops it.
+fn finish(cart: Running, backend: &Backend<'_>, fault: &str) -> Tally {
     backend.wait_delivered();
     stop(cart);
     let decided = backend.rows().0;
@@ -102,7 +107,7 @@ fn close(cart: Running, backend: &Backend<'_>, fault: &str) -> Tally {
         || (backend.tally().received >= decided).then_some(()),
         || format!("{fault}: all {decided} events were heard: {:?}", backend.tally()),
     );
-    backend.tally().expect_whole(fault)
+    backend.tally()
 }
 
 #[test]
@@ -173,6 +178,7 @@ fn the_broker_is_killed() {
         backend.adjust(20);
         wait_until(|| (backend.confirmations() > before).then_some(()), || "an answer".to_owned());
         shop.broker.kill();
+        let heard = observer.messages().len();
         sleep(ms(&mut chance, 300));
         let connected = cart.stderr().matches("broker connected").count();
         shop.broker.resume();
@@ -180,12 +186,18 @@ fn the_broker_is_killed() {
             || (cart.stderr().matches("broker connected").count() > connected).then_some(()),
             || format!("the cart is back:\n{}", cart.stderr()),
         );
+        // And so is the backend.
+        observer.wait("the cart's state again", |messages| {
+            messages[heard..].iter().any(|m| m.topic == root().state()).then_some(())
+        });
         backend.wait_delivered();
     }
-    // What the broker acknowledged and had not passed on died with it: the backend asks for it again.
+    // What the broker acknowledged and had not passed on died with it: the backend asks for it again, and hears it then.
     let tally = backend.tally();
-    let remark = if tally.lost > 0 || tally.gaps > 0 { ask_again(&observer) } else { "" };
-    let tally = close(cart, &backend, fault);
+    let asked_again = tally.lost > 0 || tally.gaps > 0;
+    let remark = if asked_again { ask_again(&observer) } else { "" };
+    let tally = finish(cart, &backend, fault);
+    Tally { out_of_order: if asked_again { 0 } else { tally.out_of_order }, ..tally }.expect_whole(fault);
     tell(fault, tries, tally, remark);
 }
 
