@@ -1,7 +1,7 @@
 //! The cart: feeds the core with facts and turns its effects into recorded events.
 //!
 //! Everything here happens on the loop's thread, at moments that are arguments; what it records is taken away by
-//! [`Cart::take_turn`] and carried out by the edges.
+//! [`Cart::take_rows`] and carried out by the edges.
 
 mod answered;
 mod decisions;
@@ -9,7 +9,6 @@ mod kept;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::time::Instant;
 
 use cartvision_core::{
     CameraId, Change, Detections, Effects, Input, MAX_DETECTIONS, MAX_LINES, MAX_QUESTIONS, MAX_TRACKS,
@@ -24,7 +23,6 @@ use cartvision_wire::telemetry::QueueFigures;
 use cartvision_wire::{
     Basket, BasketLine, CameraName, DecidedBy, EventData, EventError, EventId, Probability, SessionId,
 };
-
 use uuid::Uuid;
 
 use crate::catalogue::Catalogue;
@@ -32,7 +30,6 @@ use crate::classifier::Classifier;
 use crate::clock::TimeLine;
 use crate::corrections::{Corrections, Piece};
 use crate::journal::{Journal, Row};
-use crate::outbox::Turn;
 use crate::store::{Log, Position};
 pub(crate) use answered::Answered;
 pub(crate) use kept::Kept;
@@ -277,19 +274,9 @@ impl Cart {
         self.obeyed.push_back(command);
     }
 
-    /// What was recorded since the last time, with the basket and the state as of then; nothing where nothing was.
-    pub(crate) fn take_turn(&mut self) -> Result<Option<Turn>, serde_json::Error> {
-        if self.rows.is_empty() {
-            return Ok(None);
-        }
-        let (state, basket) = (self.kept()?, self.basket());
-        Ok(Some(Turn {
-            rows: std::mem::take(&mut self.rows),
-            basket,
-            state,
-            reply: None,
-            decided: Instant::now(),
-        }))
+    /// What was recorded since the last time.
+    pub(crate) fn take_rows(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.rows)
     }
 
     /// Keeps the core's questions from now on, to be taken away by [`Self::take_answered`].
@@ -390,11 +377,8 @@ impl Cart {
     }
 
     fn replacement(&self, (change, class, count): Piece) -> Option<Replacement> {
-        let change = match change {
-            Change::Added => cartvision_wire::Change::Added,
-            Change::Removed => cartvision_wire::Change::Removed,
-        };
         let quantity = NonZeroU32::new(count)?;
+        let change = outside(change);
         Some(Replacement { change, item: self.catalogue.item(class), quantity, confidence: Probability::ONE })
     }
 
@@ -422,5 +406,13 @@ impl Cart {
         self.last = Some((row.epoch, row.sequence));
         self.rows.push(row);
         Ok(id)
+    }
+}
+
+/// A change as the outside calls it.
+fn outside(change: Change) -> cartvision_wire::Change {
+    match change {
+        Change::Added => cartvision_wire::Change::Added,
+        Change::Removed => cartvision_wire::Change::Removed,
     }
 }

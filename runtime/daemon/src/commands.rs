@@ -48,23 +48,35 @@ pub(crate) fn obey(
 ) -> Result<Option<Reply>, EventError> {
     let reply = match allowed(incoming, post, utc) {
         Err(refusal) => Some(refusal),
-        // The broker delivers at least once, and again to a cart that was gone before it could acknowledge.
-        Ok(request) if records(&request.command) && cart.has_obeyed(incoming.identity(to)) => {
-            let result = [("repeated".to_owned(), true.into())].into_iter().collect();
-            Some(Reply::done(request.command.name(), result))
+        Ok(request) if records(&request.command) => {
+            let identity = incoming.identity(to);
+            obey_once(&request.command, identity, to, cart, post, now)?
         }
-        Ok(request) => {
-            let reply = carried_out(&request.command, to, cart, post, now)?;
-            if records(&request.command)
-                && reply.as_ref().is_some_and(|r| matches!(r.outcome, Outcome::Done(_)))
-            {
-                cart.note_obeyed(incoming.identity(to));
-            }
-            reply
-        }
+        Ok(request) => carried_out(&request.command, to, cart, post, now)?,
     };
     if let Some(reply) = &reply {
         tracing::info!(command = incoming.name, outcome = ?reply.outcome, "command");
+    }
+    Ok(reply)
+}
+
+/// Carries out a command that makes events, unless it was carried out already: the broker delivers at least once, and
+/// again to a cart that was gone before it could acknowledge.
+fn obey_once(
+    command: &Command,
+    identity: Uuid,
+    to: Option<&ResponseAddress>,
+    cart: &mut Cart,
+    post: &Post,
+    now: MediaTime,
+) -> Result<Option<Reply>, EventError> {
+    if cart.has_obeyed(identity) {
+        let result = [("repeated".to_owned(), true.into())].into_iter().collect();
+        return Ok(Some(Reply::done(command.name(), result)));
+    }
+    let reply = carried_out(command, to, cart, post, now)?;
+    if reply.as_ref().is_some_and(|r| matches!(r.outcome, Outcome::Done(_))) {
+        cart.note_obeyed(identity);
     }
     Ok(reply)
 }

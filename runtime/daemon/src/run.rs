@@ -94,8 +94,6 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         began: Instant::now(),
         undecided: 0,
         service: Service::of_environment(),
-        seen: false,
-        degraded: None,
     };
     daemon.publish_state();
     daemon.put_by(None)?;
@@ -220,10 +218,6 @@ struct Daemon {
     /// Pictures that were not decided on because the outbox was full or the database could not be written.
     undecided: u64,
     service: Service,
-    /// Whether any picture was inferred yet.
-    seen: bool,
-    /// What systemd is told is wrong.
-    degraded: Option<String>,
 }
 
 impl Daemon {
@@ -263,10 +257,10 @@ impl Daemon {
             self.put_by(None)?;
             if self.health.take_changed() {
                 self.publish_state();
-                self.degraded = self.health.line();
+                self.service.degraded(self.health.line());
             }
             let working = self.cameras.iter().any(|c| matches!(c.sight, Sight::Giving));
-            self.service.turned(working, self.seen, self.degraded.as_deref());
+            self.service.turned(working);
         }
     }
 
@@ -291,7 +285,6 @@ impl Daemon {
     fn saw(&mut self, mut sighting: Sighting) -> Result<(), Failure> {
         self.health.set(Trouble::Engine, false);
         self.service.progressed();
-        self.seen = true;
         let Some(camera) = self.cameras.get_mut(sighting.camera.index()) else { return Ok(()) };
         if !matches!(camera.sight, Sight::Giving) {
             camera.sight = Sight::Giving;
@@ -397,20 +390,18 @@ impl Daemon {
 
     /// What the cart has recorded goes to the writer; the command that it was is answered after that.
     fn put_by(&mut self, reply: Option<(ResponseAddress, Reply)>) -> Result<(), Failure> {
-        match (self.cart.take_turn().map_err(Failure::defect)?, reply) {
-            (Some(turn), reply) => {
-                for row in &turn.rows {
-                    tracing::info!(
-                        r#type = row.event_type.as_str(),
-                        sequence = row.sequence.get(),
-                        "decided"
-                    );
-                }
-                self.post.put(Turn { reply, ..turn });
+        let rows = self.cart.take_rows();
+        if rows.is_empty() {
+            if let Some((to, reply)) = reply {
+                self.post.reply(to, reply);
             }
-            (None, Some((to, reply))) => self.post.reply(to, reply),
-            (None, None) => {}
+            return Ok(());
         }
+        for row in &rows {
+            tracing::info!(r#type = row.event_type.as_str(), sequence = row.sequence.get(), "decided");
+        }
+        let state = self.cart.kept().map_err(Failure::defect)?;
+        self.post.put(Turn { rows, basket: self.cart.basket(), state, reply, decided: Instant::now() });
         Ok(())
     }
 

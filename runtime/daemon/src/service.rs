@@ -20,7 +20,11 @@ pub(crate) struct Service {
     fed: Instant,
     /// When a picture was inferred last.
     inferred: Instant,
-    said: String,
+    /// Whether any was.
+    seen: bool,
+    degraded: Option<String>,
+    /// What of that was told last.
+    said: Option<String>,
 }
 
 impl Service {
@@ -32,31 +36,37 @@ impl Service {
             period: sd_notify::watchdog_enabled(),
             fed: now,
             inferred: now,
-            said: String::new(),
+            seen: false,
+            degraded: None,
+            said: None,
         }
     }
 
     /// A picture was inferred.
     pub(crate) fn progressed(&mut self) {
         self.inferred = Instant::now();
+        self.seen = true;
     }
 
-    /// A turn of the loop is over. `working`: some camera is expected to give pictures. `degraded`: why the cart is
-    /// less than itself; it is ready once it has seen something or knows that.
-    pub(crate) fn turned(&mut self, working: bool, seen: bool, degraded: Option<&str>) {
+    /// Why the cart is less than itself; nothing when it is not.
+    pub(crate) fn degraded(&mut self, why: Option<String>) {
+        self.degraded = why;
+    }
+
+    /// A turn of the loop is over. `working`: some camera is expected to give pictures. It is ready once it has seen
+    /// something or knows why it does not.
+    pub(crate) fn turned(&mut self, working: bool) {
         let now = Instant::now();
         if !working {
             self.inferred = now;
         }
-        let degraded = degraded.unwrap_or_default();
-        if !self.ready && (seen || !degraded.is_empty()) {
+        if !self.ready && (self.seen || self.degraded.is_some()) {
             self.ready = true;
             tell(&[NotifyState::Ready]);
         }
-        if self.ready && self.said != degraded {
-            degraded.clone_into(&mut self.said);
-            let status = if degraded.is_empty() { "online" } else { degraded };
-            tell(&[NotifyState::Status(status)]);
+        if self.ready && self.said != self.degraded {
+            tell(&[NotifyState::Status(self.degraded.as_deref().unwrap_or("online"))]);
+            self.said.clone_from(&self.degraded);
         }
         let due = self.period.is_some_and(|period| now.duration_since(self.fed) >= period / MEALS);
         if due && now.duration_since(self.inferred) < STANDSTILL {

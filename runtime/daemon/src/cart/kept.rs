@@ -12,8 +12,8 @@ use cartvision_wire::{EventError, EventId, Item, SessionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Cart;
-use crate::corrections::Standing;
+use super::{Cart, outside};
+use crate::corrections::{Piece, Standing};
 use crate::store::Position;
 
 /// A cart's state between two processes.
@@ -50,13 +50,7 @@ impl Kept {
 impl Cart {
     /// The state as JSON, to be kept with what was recorded.
     pub(crate) fn kept(&self) -> Result<String, serde_json::Error> {
-        let piece = |(change, class, count): &(Change, _, u32)| {
-            let change = match change {
-                Change::Added => cartvision_wire::Change::Added,
-                Change::Removed => cartvision_wire::Change::Removed,
-            };
-            (change, self.catalogue.item(*class), *count)
-        };
+        let piece = |(change, class, count): &Piece| (outside(*change), self.catalogue.item(*class), *count);
         let standing = |s: &Standing| KeptStanding {
             event: s.event,
             revision: s.revision,

@@ -100,15 +100,16 @@ impl Sinks {
         cart: &mut Cart,
         reply: Option<(ResponseAddress, Reply)>,
     ) -> Result<(), Failure> {
-        let Some(turn) = cart.take_turn().map_err(Failure::defect)? else {
+        let rows = cart.take_rows();
+        if rows.is_empty() {
             if let (Some((post, ..)), Some((to, reply))) = (&self.broker, reply) {
                 post.reply(to, reply);
             }
             return Ok(());
-        };
-        self.events += turn.rows.len() as u64;
+        }
+        self.events += rows.len() as u64;
         if let Some((name, file)) = &mut self.file {
-            for row in &turn.rows {
+            for row in &rows {
                 // Line by line, so that what is there is whole whatever happens next.
                 let line = format!("{}\n", row.json);
                 file.write_all(line.as_bytes()).and_then(|()| file.flush()).map_err(|e| {
@@ -119,12 +120,14 @@ impl Sinks {
             }
         }
         if let Some((post, ..)) = &self.broker {
-            if !post.wait_room(turn.rows.len() + MAX_EFFECTS, LAST_DELIVERY) {
+            if !post.wait_room(rows.len() + MAX_EFFECTS, LAST_DELIVERY) {
                 return Err(Failure::environment(
                     "the broker takes no more events; is anybody subscribed to them?",
                 ));
             }
-            post.put(Turn { reply, ..turn });
+            // Nobody goes on with a replay: its state is not kept.
+            let state = String::new();
+            post.put(Turn { rows, basket: cart.basket(), state, reply, decided: Instant::now() });
         }
         Ok(())
     }

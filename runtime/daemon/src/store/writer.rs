@@ -144,10 +144,9 @@ impl Writing {
         let kept = TimeLine::Live.clock().synced.then_some(now);
         self.commits = self.commits.wrapping_add(1);
         let forget = self.commits.is_multiple_of(FORGET_EVERY);
-        let mut last = self.last;
-        let Self { identity, machine, topic, before, .. } = &*self;
-        let (identity, machine, topic, before) = (identity.clone(), machine.clone(), topic.clone(), *before);
-        let written = self.database.write("write what was decided", |to| {
+        let Self { database, identity, machine, topic, before, last, .. } = self;
+        let mut latest = *last;
+        let written = database.write("write what was decided", |to| {
             // First: what is asked for again may just have been delivered.
             database::mark_delivered(to, marks)?;
             let mut written = Written::default();
@@ -156,17 +155,18 @@ impl Writing {
                 match work {
                     Work::Turn(turn) => {
                         let rows = turn.rows.iter().map(|row| {
-                            database::insert(to, (row.epoch, row.sequence), &topic, &row.json, kept)
+                            database::insert(to, (row.epoch, row.sequence), topic, &row.json, kept)
                         });
                         written.turns.push(rows.collect::<rusqlite::Result<_>>()?);
-                        last = turn.rows.last().map(|row| (row.epoch, row.sequence)).or(last);
+                        latest = turn.rows.last().map(|row| (row.epoch, row.sequence)).or(latest);
                         state = Some(&turn.state);
                     }
                     Work::SendAgain { from, .. } => written.again.push(database::send_again(to, *from)?),
                 }
             }
-            if let (Some(state), Some(last)) = (state, last) {
-                let line = CartLine { root: identity, machine, last, before, state: state.clone() };
+            if let (Some(state), Some(last)) = (state, latest) {
+                let (root, machine, state) = (identity.clone(), machine.clone(), state.clone());
+                let line = CartLine { root, machine, last, before: *before, state };
                 database::set_cart(to, &line)?;
             }
             if forget {
@@ -174,8 +174,8 @@ impl Writing {
             }
             Ok(written)
         })?;
-        self.last = last;
-        if let (Some(witness), Some(last)) = (&self.witness, last)
+        *last = latest;
+        if let (Some(witness), Some(last)) = (&self.witness, latest)
             && let Err(e) = witness.note(last)
         {
             tracing::warn!(
