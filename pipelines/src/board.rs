@@ -53,8 +53,8 @@ struct Post<T> {
     /// Which opening of the camera this is: a graph that was given up cannot disturb its successor.
     run: u32,
     arrived: u64,
-    /// How long the next frame may take.
-    patience: Duration,
+    /// How long the first frame may take, and every next one.
+    patience: (Duration, Duration),
     tally: Tally,
     last_at: Option<MediaTime>,
 }
@@ -117,11 +117,11 @@ impl<T> Board<T> {
     /// all awaited from now on.
     pub fn new(lossless: bool, patience: &[(Duration, Duration)]) -> Self {
         let since = Instant::now();
-        let awaited = |(first, next): &(Duration, Duration)| Post {
-            feed: Feed::Awaited { since, until: since + *first },
+        let awaited = |patience: &(Duration, Duration)| Post {
+            feed: Feed::Awaited { since, until: since + patience.0 },
             run: 0,
             arrived: 0,
-            patience: *next,
+            patience: *patience,
             tally: Tally::default(),
             last_at: None,
         };
@@ -210,14 +210,14 @@ impl<T> Board<T> {
     }
 
     /// Awaits `camera` anew, for another graph; gives the number of its run, or `None` while it is not closed.
-    pub fn reopen(&self, camera: CameraId, within: Duration) -> Option<u32> {
+    pub fn reopen(&self, camera: CameraId) -> Option<u32> {
         let mut state = self.lock();
         let post = &mut state.posts[camera.index()];
         if !matches!(post.feed, Feed::Closed) {
             return None;
         }
         let since = Instant::now();
-        post.feed = Feed::Awaited { since, until: since + within };
+        post.feed = Feed::Awaited { since, until: since + post.patience.0 };
         post.run += 1;
         Some(post.run)
     }
@@ -337,7 +337,7 @@ impl<T> State<T> {
                     post.feed = Feed::Closing { fresh: None, how: Err(fault.clone()) };
                 }
                 Feed::Flowing { fresh: None, since } if !lossless => {
-                    let waited = post.patience;
+                    let (_, waited) = post.patience;
                     if *since + waited <= now {
                         post.feed = Feed::Closing { fresh: None, how: Err(Fault::Silent { waited }) };
                     } else {

@@ -31,7 +31,6 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// first goes first), so the order of tickets depends on the recordings alone.
 pub struct FrameSet {
     names: Vec<CameraName>,
-    within: Vec<Duration>,
     board: Arc<Board<Shot>>,
     epoch: Epoch,
     pace: Pace,
@@ -97,13 +96,12 @@ impl FrameSet {
             return Err(CaptureError { camera: camera.name.clone(), fault });
         }
         let lossless = matches!(pace, Pace::Lossless { .. });
-        let within: Vec<_> = cameras.iter().map(|c| c.first_frame_within).collect();
         let patience: Vec<_> = cameras.iter().map(|c| (c.first_frame_within, c.next_frame_within)).collect();
         let names = cameras.iter().map(|c| c.name.clone()).collect();
         let clock = gst::SystemClock::obtain();
         let epoch = Epoch { start: clock.time(), instant: Instant::now(), clock };
         let board = Arc::new(Board::new(lossless, &patience));
-        let mut set = Self { names, within, board, epoch, pace, attendants: Vec::new() };
+        let mut set = Self { names, board, epoch, pace, attendants: Vec::new() };
         for (camera, settings) in CameraId::all().zip(cameras) {
             let attendant = Attendant::start(camera, settings, pace, &set.board, &set.epoch)
                 .map_err(|fault| set.error(camera, fault))?;
@@ -145,7 +143,7 @@ impl FrameSet {
             let fault = Fault::Settings("a replay cannot reopen a camera; start the replay again".into());
             return Err(self.error(camera, fault));
         }
-        if let Some(run) = self.board.reopen(camera, self.within[camera.index()]) {
+        if let Some(run) = self.board.reopen(camera) {
             self.attendants[camera.index()].desk.open(run);
         }
         Ok(())

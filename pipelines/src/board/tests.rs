@@ -105,10 +105,10 @@ fn too_late_is_a_failure() {
 #[test]
 fn a_graph_that_was_given_up_is_not_heard() {
     let board = board(false, 1);
-    assert_eq!(board.reopen(CAMERA, LONG), None, "it runs");
+    assert_eq!(board.reopen(CAMERA), None, "it runs");
     board.close(CAMERA, 0, Err(fault("lost")));
     assert!(matches!(board.take(LONG), Took::Closed { run: 0, .. }));
-    assert_eq!(board.reopen(CAMERA, LONG), Some(1));
+    assert_eq!(board.reopen(CAMERA), Some(1));
     assert_eq!(board.put(CAMERA, 0, at(0), 0), Put::Unwanted);
     board.close(CAMERA, 0, Err(fault("lost again")));
     board.put(CAMERA, 1, at(9), 9);
@@ -188,7 +188,7 @@ fn a_live_camera_that_falls_silent_has_failed_and_a_recording_has_not() {
     let how = Err(Fault::Silent { waited: short });
     assert_eq!(took, Took::Closed { ticket: 1, camera: CAMERA, run: 0, how });
     assert_eq!(board.put(CAMERA, 0, at(2), 2), Put::Unwanted, "until it is opened again");
-    assert_eq!(board.reopen(CAMERA, LONG), Some(1));
+    assert_eq!(board.reopen(CAMERA), Some(1));
     board.put(CAMERA, 1, at(3), 3);
     assert_eq!(frame(board.take(LONG)), (0, 3));
 
