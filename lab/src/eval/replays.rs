@@ -11,7 +11,6 @@ use std::{
 };
 
 use cartvision_engines::{Bundle, bundle::Digest};
-use cartvision_wire::CameraName;
 
 use super::clip::{Clip, Zones};
 use super::report::Source;
@@ -148,24 +147,17 @@ impl<'a> Replays<'a> {
     /// kept of more of the session's cameras serves too: it begins with these.
     fn inputs(&self, clip: &Clip) -> Result<PathBuf, Error> {
         let mut key = format!("{} {}", self.bundle.identity(), self.bundle.detector_digest());
-        let mut add = |(name, file): &(CameraName, PathBuf)| -> Result<PathBuf, Error> {
+        let mut own = self.cache.clone();
+        for (place, (name, file)) in clip.cameras.iter().chain(&clip.unused).enumerate() {
             // Names hold no line end, digests are of one length: no two lists give the same text.
             key += &format!("\n{name}\n{}", program::sha256(file)?);
-            Ok(self.cache.join(format!("{}.jsonl", Digest::of(key.as_bytes()))))
-        };
-        let mut own = self.cache.clone();
-        for camera in &clip.cameras {
-            own = add(camera)?;
-        }
-        let mut kept = own.exists();
-        for camera in &clip.unused {
-            if kept {
-                break;
+            let inputs = self.cache.join(format!("{}.jsonl", Digest::of(key.as_bytes())));
+            let cameras = place + 1;
+            if cameras >= clip.cameras.len() && inputs.exists() {
+                return Ok(inputs);
             }
-            let of_more = add(camera)?;
-            kept = of_more.exists();
-            if kept {
-                own = of_more;
+            if cameras == clip.cameras.len() {
+                own = inputs;
             }
         }
         Ok(own)
