@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use cartvision_tests::backend::{Backend, Tally};
+use cartvision_tests::backend::Tally;
 use cartvision_tests::cart::{start, stop};
 use cartvision_tests::log::kind;
 use cartvision_tests::observer::{Message, root};
@@ -64,10 +64,7 @@ fn the_disk_is_full() {
     let (fault, tries) = ("the disk is full for a while", rounds(3));
     let shop = Shop::new();
     let Some(disk) = Disk::at(shop.state()) else { return };
-    let observer = shop.observer();
-    let configuration = shop.configuration(&shop.broker.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let cart = start_online(&configuration, &observer);
+    let (_, mut backend, cart) = shop.start(&shop.broker.url());
     for _ in 0..tries {
         backend.next_session();
         backend.adjust(10);
@@ -80,20 +77,21 @@ fn the_disk_is_full() {
             || {
                 backend.adjust(5);
                 sleep(Duration::from_millis(100));
-                (backend.room() == 0 || refused(&observer.messages())).then_some(())
+                (backend.room() == 0 || refused(&backend.observer.messages())).then_some(())
             },
             || "a command is refused".to_owned(),
         );
-        if refused(&observer.messages()) {
-            observer.wait_state("degraded", |state| {
+        if refused(&backend.observer.messages()) {
+            backend.observer.wait_state("degraded", |state| {
                 state["reasons"].as_array().unwrap().iter().any(|r| r.as_str().unwrap().contains("database"))
             });
         }
         disk.empty();
         wait_until(
             || {
-                (cart.stderr().matches("can be written again").count() > 0 || !refused(&observer.messages()))
-                    .then_some(())
+                (cart.stderr().matches("can be written again").count() > 0
+                    || !refused(&backend.observer.messages()))
+                .then_some(())
             },
             || cart.stderr(),
         );
@@ -122,15 +120,13 @@ fn a_cart_does_not_start_on_a_full_disk_and_says_why() {
 #[test]
 fn the_commit_is_on_disk_before_anything_is_sent() {
     let shop = Shop::new();
-    let observer = shop.observer();
-    let configuration = shop.configuration(&shop.broker.url());
+    let (configuration, mut backend) = shop.open(&shop.broker.url());
     let trace = shop.bench.at("trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,write,writev,sendto,pwrite64", "-o"]);
     strace.arg(&trace).arg(path("cartvisiond")).args(["run", "--config"]);
     let cart = Running::start(strace.arg(&configuration));
-    observer.wait_state("online", |_| true);
-    let mut backend = Backend::of(&observer, &shop.state());
+    backend.observer.wait_state("online", |_| true);
     backend.next_session();
     for sent in 1..=20 {
         backend.adjust(1);
@@ -189,13 +185,11 @@ fn the_clock_jumps() {
     let (fault, tries) = ("the clock is set back and forward", rounds(4));
     let mut chance = chance(fault);
     let shop = Shop::new();
-    let observer = shop.observer();
-    let configuration = shop.configuration(&shop.broker.url());
+    let (configuration, mut backend) = shop.open(&shop.broker.url());
     let offset = shop.bench.write("offset", "+0");
     let Some(mut command) = with_clock(&configuration, &offset) else { return };
-    let mut backend = Backend::of(&observer, &shop.state());
     let mut cart = Running::start(&mut command);
-    observer.wait_state("online", |_| true);
+    backend.observer.wait_state("online", |_| true);
     backend.next_session();
     for round in 0..tries {
         if backend.room() < 10 {
@@ -212,9 +206,9 @@ fn the_clock_jumps() {
         if round % 2 == 1 {
             cart.signal(Signal::KILL);
             cart.wait();
-            let heard = observer.messages().len();
+            let heard = backend.observer.messages().len();
             cart = Running::start(&mut command);
-            observer.wait("the cart again", |m| {
+            backend.observer.wait("the cart again", |m| {
                 m[heard..].iter().any(|m| m.json()["status"] == "online").then_some(())
             });
         }
@@ -234,10 +228,8 @@ fn the_database_is_damaged() {
     let (fault, tries) =
         ("the database's first page is overwritten while it holds what was not sent", rounds(2));
     let shop = Shop::new();
-    let (observer, proxy) = (shop.observer(), Proxy::to(shop.broker.port()));
-    let configuration = shop.configuration(&proxy.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let mut cart = start_online(&configuration, &observer);
+    let proxy = Proxy::to(shop.broker.port());
+    let (configuration, mut backend, mut cart) = shop.start(&proxy.url());
     backend.next_session();
     for _ in 0..tries.min(10) {
         proxy.set(Weather::UpStalls);
@@ -253,18 +245,19 @@ fn the_database_is_damaged() {
         spoilt.write_all_at(&[0xa5; 4096], 0).unwrap();
         proxy.reset();
         proxy.set(Weather::Fair);
-        cart = start_online(&configuration, &observer);
+        cart = start_online(&configuration, &backend.observer);
         backend.wait_delivered();
     }
     stop(cart);
     let tally = backend.tally();
     assert_eq!((tally.gaps, tally.out_of_order), (0, 0), "{tally:?}");
     assert_eq!(tally.epochs, 1 + tries.min(10), "each damage opens a new log");
-    let opened = observer.event_messages().into_iter().map(|m| m.json());
+    let opened = backend.observer.event_messages().into_iter().map(|m| m.json());
     let reasons = opened.filter(|e| kind(e) == "log.opened").map(|e| e["data"]["reason"].to_string());
     assert_eq!(reasons.filter(|reason| reason.contains("damaged")).count(), tries.min(10));
     let sum: u64 = (1..=10 * tries.min(10) as u64).sum();
-    let basket = observer.messages().into_iter().rfind(|m| m.topic == root().basket()).unwrap().json();
+    let basket =
+        backend.observer.messages().into_iter().rfind(|m| m.topic == root().basket()).unwrap().json();
     assert_eq!(basket["lines"][0]["quantity"], sum, "{basket:#}");
     // Rows of the damaged ones that were delivered are in no database any more.
     tell(fault, tries.min(10), Tally { decided: tally.received, ..tally }, "each opens a new log");

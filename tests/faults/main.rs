@@ -23,7 +23,7 @@ use cartvision_tests::cart::{start, stop};
 use cartvision_tests::input::{PATTERN, camera, configuration};
 use cartvision_tests::log::lines;
 use cartvision_tests::mosquitto::{Door, Mosquitto};
-use cartvision_tests::observer::{Observer, root};
+use cartvision_tests::observer::{Message, Observer, root};
 use cartvision_tests::program::{Running, wait_until};
 use cartvision_tests::proxy::{Proxy, Weather};
 use rustix::process::Signal;
@@ -73,6 +73,18 @@ impl Shop {
         Observer::of(&self.broker, root())
     }
 
+    /// The configuration of a cart that reaches its broker at `url`, and its backend, who listens already.
+    fn open(&self, url: &str) -> (PathBuf, Backend) {
+        (self.configuration(url), Backend::of(self.observer(), &self.state()))
+    }
+
+    /// The same, and the cart, online.
+    fn start(&self, url: &str) -> (PathBuf, Backend, Running) {
+        let (configuration, backend) = self.open(url);
+        let cart = start_online(&configuration, &backend.observer);
+        (configuration, backend, cart)
+    }
+
     /// The configuration of a cart that reaches its broker at `url`.
     fn configuration(&self, url: &str) -> PathBuf {
         let broker = format!("url = '{url}'");
@@ -82,8 +94,7 @@ impl Shop {
 
 /// Starts a cart, and waits until it has told the broker so since the last time.
 fn start_online(configuration: &Path, observer: &Observer) -> Running {
-    let online =
-        |m: &cartvision_tests::observer::Message| m.topic == root().state() && m.json()["status"] == "online";
+    let online = |m: &Message| m.topic == root().state() && m.json()["status"] == "online";
     let before = observer.messages().iter().filter(|m| online(m)).count();
     let cart = start(configuration);
     observer.wait("the cart online again", |messages| {
@@ -93,12 +104,12 @@ fn start_online(configuration: &Path, observer: &Observer) -> Running {
 }
 
 /// Lets the cart deliver what it has, stops it, and holds everything against each other.
-fn close(cart: Running, backend: &Backend<'_>, fault: &str) -> Tally {
+fn close(cart: Running, backend: &Backend, fault: &str) -> Tally {
     finish(cart, backend, fault).expect_whole(fault)
 }
 
 /// Lets the cart deliver what it has, and stops it.
-fn finish(cart: Running, backend: &Backend<'_>, fault: &str) -> Tally {
+fn finish(cart: Running, backend: &Backend, fault: &str) -> Tally {
     backend.wait_delivered();
     stop(cart);
     let decided = backend.rows().0;
@@ -114,10 +125,7 @@ fn finish(cart: Running, backend: &Backend<'_>, fault: &str) -> Tally {
 fn killed_at_any_moment() {
     let fault = "the cart is killed (−9)";
     let (shop, mut chance, tries) = (Shop::new(), chance(fault), rounds(20));
-    let observer = shop.observer();
-    let configuration = shop.configuration(&shop.broker.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let mut cart = start_online(&configuration, &observer);
+    let (configuration, mut backend, mut cart) = shop.start(&shop.broker.url());
     for round in 0..tries {
         if round % 5 == 0 || backend.room() == 0 {
             backend.next_session();
@@ -126,13 +134,13 @@ fn killed_at_any_moment() {
         sleep(ms(&mut chance, 120));
         cart.signal(Signal::KILL);
         cart.wait();
-        cart = start_online(&configuration, &observer);
+        cart = start_online(&configuration, &backend.observer);
     }
     let tally = close(cart, &backend, fault);
     assert_eq!(tally.epochs, 1, "the log goes on over every kill");
-    let baskets = observer.messages().into_iter().filter(|m| m.topic == root().basket());
+    let baskets = backend.observer.messages().into_iter().filter(|m| m.topic == root().basket());
     let last = { baskets }.next_back().expect("a basket was published").json();
-    assert_eq!(lines(&last), observer.events().basket(), "the basket is what the events make");
+    assert_eq!(lines(&last), backend.observer.events().basket(), "the basket is what the events make");
     tell(fault, tries, tally, "session and basket go on");
 }
 
@@ -142,10 +150,8 @@ const SWITCHED_OFF: &str = "killed (−9) while what it sends is held up";
 #[test]
 fn switched_off_without_a_network() {
     let (shop, mut chance, tries) = (Shop::new(), chance(SWITCHED_OFF), rounds(6));
-    let (observer, proxy) = (shop.observer(), Proxy::to(shop.broker.port()));
-    let configuration = shop.configuration(&proxy.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let mut cart = start_online(&configuration, &observer);
+    let proxy = Proxy::to(shop.broker.port());
+    let (configuration, mut backend, mut cart) = shop.start(&proxy.url());
     for _ in 0..tries {
         backend.next_session();
         proxy.set(Weather::UpStalls);
@@ -157,7 +163,7 @@ fn switched_off_without_a_network() {
         cart.wait();
         proxy.reset();
         proxy.set(Weather::Fair);
-        cart = start_online(&configuration, &observer);
+        cart = start_online(&configuration, &backend.observer);
     }
     let tally = close(cart, &backend, SWITCHED_OFF);
     assert_eq!(tally.epochs, 1, "the log goes on");
@@ -168,17 +174,14 @@ fn switched_off_without_a_network() {
 fn the_broker_is_killed() {
     let fault = "the broker is killed (−9) and loses its sessions";
     let (mut shop, mut chance, tries) = (Shop::new(), chance(fault), rounds(6));
-    let observer = shop.observer();
-    let configuration = shop.configuration(&shop.broker.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let cart = start_online(&configuration, &observer);
+    let (_, mut backend, cart) = shop.start(&shop.broker.url());
     for _ in 0..tries {
         backend.next_session();
         let before = backend.confirmations();
         backend.adjust(20);
         wait_until(|| (backend.confirmations() > before).then_some(()), || "an answer".to_owned());
         shop.broker.kill();
-        let heard = observer.messages().len();
+        let heard = backend.observer.messages().len();
         sleep(ms(&mut chance, 300));
         let connected = cart.stderr().matches("broker connected").count();
         shop.broker.resume();
@@ -187,7 +190,7 @@ fn the_broker_is_killed() {
             || format!("the cart is back:\n{}", cart.stderr()),
         );
         // And so is the backend.
-        observer.wait("the cart's state again", |messages| {
+        backend.observer.wait("the cart's state again", |messages| {
             messages[heard..].iter().any(|m| m.topic == root().state()).then_some(())
         });
         backend.wait_delivered();
@@ -195,7 +198,7 @@ fn the_broker_is_killed() {
     // What the broker acknowledged and had not passed on died with it: the backend asks for it again, and hears it then.
     let tally = backend.tally();
     let asked_again = tally.lost > 0 || tally.gaps > 0;
-    let remark = if asked_again { ask_again(&observer) } else { "" };
+    let remark = if asked_again { ask_again(&backend.observer) } else { "" };
     let tally = finish(cart, &backend, fault);
     Tally { out_of_order: if asked_again { 0 } else { tally.out_of_order }, ..tally }.expect_whole(fault);
     tell(fault, tries, tally, remark);
@@ -217,10 +220,7 @@ fn ask_again(observer: &Observer) -> &'static str {
 fn a_second_cart_has_the_same_name() {
     let fault = "a second cart of the same name";
     let shop = Shop::new();
-    let observer = shop.observer();
-    let configuration = shop.configuration(&shop.broker.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let mut cart = start_online(&configuration, &observer);
+    let (configuration, mut backend, mut cart) = shop.start(&shop.broker.url());
     backend.next_session();
     backend.adjust(20);
     wait_until(|| (backend.rows().0 > 20).then_some(()), || "all is decided".to_owned());
@@ -228,7 +228,7 @@ fn a_second_cart_has_the_same_name() {
     cart.wait_for_log("the takeover", |log| log.contains("another client has this cart's name"));
     stop(copy);
     stop(cart);
-    let cart = start_online(&configuration, &observer);
+    let cart = start_online(&configuration, &backend.observer);
     backend.wait_delivered();
     stop(cart);
     let tally = backend.tally();

@@ -4,12 +4,15 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use cartvision_tests::backend::{Backend, Tally};
+use cartvision_tests::backend::Tally;
 use cartvision_tests::cart::stop;
 use cartvision_tests::program::{Running, path, run, wait_until};
 use cartvision_tests::proxy::{Proxy, Weather};
 
 use crate::{Shop, chance, close, ms, rounds, start_online, tell};
+
+/// The keep-alive is 10 s, and a link counts as dead after one and a half times that.
+const LONGER_THAN_KEEP_ALIVE: Duration = Duration::from_secs(18);
 
 /// Through a network that does something to the cart while it decides.
 fn through(
@@ -19,10 +22,8 @@ fn through(
     mut weather: impl FnMut(&mut fastrand::Rng, usize) -> (Weather, Duration),
 ) -> Tally {
     let (shop, mut chance, tries) = (Shop::new(), chance(fault), rounds(few));
-    let (observer, proxy) = (shop.observer(), Proxy::to(shop.broker.port()));
-    let configuration = shop.configuration(&proxy.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let cart = start_online(&configuration, &observer);
+    let proxy = Proxy::to(shop.broker.port());
+    let (_, mut backend, cart) = shop.start(&proxy.url());
     for round in 0..tries {
         backend.next_session();
         let (bad, lasts) = weather(&mut chance, round);
@@ -45,9 +46,8 @@ fn connections_break() {
 
 #[test]
 fn the_network_is_silent() {
-    // Longer than the keep-alive of 10 s and its half.
     through("the network is silent for longer than the keep-alive", 1, "", |_, _| {
-        (Weather::Silence, Duration::from_secs(18))
+        (Weather::Silence, LONGER_THAN_KEEP_ALIVE)
     });
 }
 
@@ -70,10 +70,8 @@ fn the_broker_never_acknowledges() {
 fn a_cart_is_stopped_while_the_broker_acknowledges_nothing() {
     let fault = "stopped while the broker acknowledges nothing";
     let shop = Shop::new();
-    let (observer, proxy) = (shop.observer(), Proxy::to(shop.broker.port()));
-    let configuration = shop.configuration(&proxy.url());
-    let mut backend = Backend::of(&observer, &shop.state());
-    let cart = start_online(&configuration, &observer);
+    let proxy = Proxy::to(shop.broker.port());
+    let (configuration, mut backend, cart) = shop.start(&proxy.url());
     backend.next_session();
     proxy.set(Weather::NoAcknowledgements);
     backend.adjust(60);
@@ -81,7 +79,7 @@ fn a_cart_is_stopped_while_the_broker_acknowledges_nothing() {
     stop(cart);
     assert!(backend.rows().1 > 0, "something is left");
     proxy.set(Weather::Fair);
-    let tally = close(start_online(&configuration, &observer), &backend, fault);
+    let tally = close(start_online(&configuration, &backend.observer), &backend, fault);
     tell(fault, 1, tally, "");
 }
 
@@ -153,21 +151,19 @@ fn the_network_is_cut() {
     let (fault, tries) = ("the network is cut for longer than the keep-alive", rounds(1));
     let Some(namespace) = Namespace::make() else { return };
     let shop = Shop::new();
-    let observer = shop.observer();
     let proxy = Proxy::from(Namespace::HOST.parse().unwrap(), shop.broker.port());
-    let configuration = shop.configuration(&proxy.url());
-    let mut backend = Backend::of(&observer, &shop.state());
+    let (configuration, mut backend) = shop.open(&proxy.url());
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &namespace.name]);
     command.arg(path("cartvisiond")).args(["run", "--config"]).arg(&configuration);
     let cart = Running::start(&mut command);
-    observer.wait_state("online", |_| true);
+    backend.observer.wait_state("online", |_| true);
     for _ in 0..tries {
         backend.next_session();
         backend.adjust(10);
         namespace.link("down");
         backend.adjust(10);
-        sleep(Duration::from_secs(18));
+        sleep(LONGER_THAN_KEEP_ALIVE);
         namespace.link("up");
         backend.wait_delivered();
     }

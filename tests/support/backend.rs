@@ -15,8 +15,9 @@ use crate::program::wait_until;
 pub const IN_A_SESSION: usize = 100;
 
 /// The backend of one cart.
-pub struct Backend<'a> {
-    observer: &'a Observer,
+pub struct Backend {
+    /// What it hears.
+    pub observer: Observer,
     database: PathBuf,
     sessions: usize,
     asked: usize,
@@ -43,9 +44,9 @@ pub struct Tally {
     pub epochs: usize,
 }
 
-impl<'a> Backend<'a> {
+impl Backend {
     /// Of the cart with this state directory.
-    pub fn of(observer: &'a Observer, state: &Path) -> Self {
+    pub fn of(observer: Observer, state: &Path) -> Self {
         Self { observer, database: state.join("cart.db"), sessions: 0, asked: 0, ahead_s: 0 }
     }
 
@@ -84,7 +85,7 @@ impl<'a> Backend<'a> {
                 ..Default::default()
             };
             let changes = json!([{ "id": "42", "delta": self.asked }]);
-            let payload = json!({ "issued_at": utc_shifted(self.ahead_s), "session": self.session(), "by": "staff", "changes": changes });
+            let payload = json!({ "issued_at": utc_shifted(self.ahead_s * 1000), "session": self.session(), "by": "staff", "changes": changes });
             let topic = root().command(CommandName::BasketAdjust);
             self.observer.publish(&topic, &payload.to_string(), false, properties);
         }

@@ -268,20 +268,17 @@ fn read(publish: Publish) -> Message {
 
 /// Now, as commands carry it.
 pub fn utc_now() -> String {
-    utc_before(Duration::ZERO)
-}
-
-/// So many seconds ahead of now (or behind), as commands carry it.
-pub fn utc_shifted(ahead_s: i64) -> String {
-    let now = i64::try_from(
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis(),
-    );
-    let moment = now.unwrap() + ahead_s * 1000;
-    cartvision_wire::UtcTime::from_ms(u64::try_from(moment).unwrap()).to_string()
+    utc_shifted(0)
 }
 
 /// So long ago, as commands carry it.
 pub fn utc_before(ago: Duration) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() - ago;
-    cartvision_wire::UtcTime::from_ms(u64::try_from(now.as_millis()).unwrap()).to_string()
+    utc_shifted(-i64::try_from(ago.as_millis()).unwrap())
+}
+
+/// So many milliseconds ahead of now (or behind), as commands carry it.
+pub fn utc_shifted(ahead_ms: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let moment = i64::try_from(now).unwrap() + ahead_ms;
+    cartvision_wire::UtcTime::from_ms(u64::try_from(moment).unwrap()).to_string()
 }
