@@ -54,8 +54,8 @@ static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 impl Runtime {
     /// Finds and opens ONNX Runtime: `ORT_DYLIB_PATH`, else beside the executable, else in its package's
-    /// `lib/cartvision/`, else `.deps/onnxruntime/` in a directory above it, else the system's. The first that exists counts: a broken one is an error, never a
-    /// reason to take another silently. A second call gives the same runtime.
+    /// `lib/cartvision/`, else `.deps/onnxruntime/` in a directory above it, else the system's. The first that exists
+    /// counts: a broken one is an error, never a reason to take another silently. A second call gives the same runtime.
     ///
     /// # Errors
     /// [`EngineError::RuntimeMissing`], [`EngineError::RuntimeUnusable`], [`EngineError::RuntimeTooOld`] or

@@ -1,8 +1,8 @@
 //! What waits for the broker, shared by the loop (which puts in) and the link (which takes out).
 //!
-//! Bounds: the outbox has its own and drops nothing; the writer of the database takes its work from here too. Of state, basket and telemetry only the newest is kept; each
-//! replaces the one before it (that is what they mean, so nothing counts it). Replies: [`MAX_REPLIES`], the
-//! oldest is dropped and counted.
+//! Bounds: the outbox has its own and drops nothing; the writer of the database takes its work from here too. Of state,
+//! basket and telemetry only the newest is kept; each replaces the one before it (that is what they mean, so nothing
+//! counts it). Replies: [`MAX_REPLIES`], the oldest is dropped and counted.
 //!
 //! Lock order: one lock, held for moments, and nothing is called while it is held.
 
