@@ -108,6 +108,7 @@ def train(args: argparse.Namespace) -> None:
                 "step": step,
                 "hours": hours + (time.time() - began) / 3600,
                 "before": before,
+                "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
                 "size": args.size,
                 "labels": pictures.labels,
                 "roles": pictures.roles,

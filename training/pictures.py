@@ -84,13 +84,14 @@ def varied(
     centre = np.array([width, height * (h * width) / (w * height)]) / 2
     offset = centre + shift - np.array([w, h]) * scale / 2
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
-    out = cv2.warpAffine(
-        picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PADDING,) * 3
-    ).astype(np.float32)
+    out = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PADDING,) * 3)
+    # Saturation about the grey of a pixel, contrast about the middle, brightness, and the tint of each channel: together
+    # one affine map of colours.
     contrast, brightness, saturation = dice.uniform(0.8, 1.25), dice.uniform(-20, 20), dice.uniform(0.8, 1.2)
-    grey = out.mean(2, keepdims=True)
-    out = (grey + (out - grey) * saturation - 128) * contrast + 128 + brightness
-    out = np.clip(out * dice.uniform(0.95, 1.05, 3), 0, 255).astype(np.uint8)
+    tint = dice.uniform(0.95, 1.05, 3)
+    colours = contrast * (saturation * np.eye(3) + (1 - saturation) / 3)
+    lift = np.full((3, 1), 128 * (1 - contrast) + brightness)
+    out = cv2.transform(out, np.hstack([colours, lift]) * tint[:, None])
     if len(boxes) == 0:
         return out, boxes
     moved = boxes.copy()

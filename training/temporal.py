@@ -7,6 +7,7 @@ is defined in the cart's core (`runtime/core/src/features.rs`), and comes from `
 import argparse
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,9 +205,11 @@ def of_the_change(model: Panel, data: Windows) -> torch.Tensor:
 
 
 def run(args: argparse.Namespace) -> None:
-    torch.set_num_threads(1)
     train, val = Windows.read(args.data, "train"), Windows.read(args.data, "val")
-    model = Panel([fit(train, args, seed) for seed in range(args.members)]).eval()
+    # Each member a process with one thread: the network is too small for more.
+    workers = min(args.members, os.cpu_count() or 1)
+    with torch.multiprocessing.get_context("spawn").Pool(workers, torch.set_num_threads, (1,)) as pool:
+        model = Panel(pool.starmap(fit, [(train, args, seed) for seed in range(args.members)])).eval()
     model.temperature.fill_(temperature(model, val))
     report = {
         "train": {"questions": len(train.labels), "sessions": len(set(train.sessions))},
