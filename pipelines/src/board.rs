@@ -3,6 +3,9 @@
 //! Bound: one frame per camera. Live, a new frame replaces an unread one and `dropped` counts it; losslessly the
 //! producer waits and nothing is dropped. It knows nothing of GStreamer.
 //!
+//! Where takers cannot follow, live cameras share what there is evenly: the one whose last frame was taken longest ago
+//! is next, whatever the rates at which they come. A limit on the rate holds for each camera.
+//!
 //! Lock order: there is one lock, and nothing is called while it is held.
 
 use std::{
@@ -10,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartvision_core::{CameraId, MediaTime};
+use cartvision_core::{CameraId, MediaTime, Span};
 
 use crate::error::{Fault, Size};
 
@@ -57,6 +60,21 @@ struct Post<T> {
     patience: (Duration, Duration),
     tally: Tally,
     last_at: Option<MediaTime>,
+    /// The ticket of the frame that was given last.
+    given: Option<u64>,
+    /// Under a limit: frames before this are not given.
+    due: MediaTime,
+}
+
+impl<T> Post<T> {
+    /// The frame that waits, unless a limit has it wait for a later one. The last frame of all is given anyway.
+    fn fresh(&self) -> Option<&Fresh<T>> {
+        match &self.feed {
+            Feed::Flowing { fresh, .. } => fresh.as_ref().filter(|fresh| fresh.at >= self.due),
+            Feed::Doomed { fresh, .. } | Feed::Closing { fresh, .. } => fresh.as_ref(),
+            Feed::Awaited { .. } | Feed::Closed => None,
+        }
+    }
 }
 
 /// One camera's figures since the set was opened.
@@ -82,6 +100,8 @@ struct State<T> {
     posts: Vec<Post<T>>,
     tickets: u64,
     stopped: bool,
+    /// The least mean distance of one camera's frames; live.
+    spacing: Span,
 }
 
 /// The slots of all cameras.
@@ -124,11 +144,13 @@ impl<T> Board<T> {
             patience: *patience,
             tally: Tally::default(),
             last_at: None,
+            given: None,
+            due: MediaTime::ZERO,
         };
         let posts = patience.iter().map(awaited).collect();
         Self {
             lossless,
-            state: Mutex::new(State { posts, tickets: 0, stopped: false }),
+            state: Mutex::new(State { posts, tickets: 0, stopped: false, spacing: Span::ZERO }),
             news: Condvar::new(),
             room: Condvar::new(),
         }
@@ -220,6 +242,15 @@ impl<T> Board<T> {
         post.feed = Feed::Awaited { since, until: since + post.patience.0 };
         post.run += 1;
         Some(post.run)
+    }
+
+    /// From now on each live camera's frames are given at least so far apart, on average; [`Span::ZERO`]: as they come.
+    pub fn space(&self, spacing: Span) {
+        let mut state = self.lock();
+        state.spacing = spacing;
+        state.posts.iter_mut().for_each(|post| post.due = MediaTime::ZERO);
+        drop(state);
+        self.news.notify_all();
     }
 
     /// Nobody waits any longer, neither here nor in a graph.
@@ -356,19 +387,18 @@ impl<T> State<T> {
     /// What comes next. Losslessly nothing does until it is known of every camera what it gives next: only then
     /// does the order depend on the recordings alone.
     fn next(&self, lossless: bool) -> Next {
-        let (mut oldest, mut closing, mut unknown, mut open) =
-            (None::<(MediaTime, CameraId)>, None, false, false);
+        let (mut first, mut closing, mut unknown, mut open) = (None, None, false, false);
         for (camera, post) in CameraId::all().zip(&self.posts) {
             open |= !matches!(post.feed, Feed::Closed);
+            if let Some(fresh) = post.fresh() {
+                let waiting = (post.given.filter(|_| !lossless), fresh.at, camera);
+                first = Some(first.map_or(waiting, |first| waiting.min(first)));
+            }
             match &post.feed {
-                Feed::Flowing { fresh: Some(f), .. }
-                | Feed::Doomed { fresh: Some(f), .. }
-                | Feed::Closing { fresh: Some(f), .. } => {
-                    if oldest.is_none_or(|o| (f.at, camera) < o) {
-                        oldest = Some((f.at, camera));
-                    }
-                }
                 Feed::Closing { fresh: None, .. } => closing = closing.or(Some(camera)),
+                Feed::Flowing { fresh: Some(_), .. }
+                | Feed::Doomed { fresh: Some(_), .. }
+                | Feed::Closing { fresh: Some(_), .. } => {}
                 Feed::Awaited { .. }
                 | Feed::Flowing { fresh: None, .. }
                 | Feed::Doomed { fresh: None, .. } => {
@@ -377,16 +407,17 @@ impl<T> State<T> {
                 Feed::Closed => {}
             }
         }
-        match (closing, oldest) {
+        match (closing, first) {
             _ if !open => Next::Over,
             _ if lossless && unknown => Next::Nothing,
             (Some(camera), _) => Next::Close(camera),
-            (None, Some((_, camera))) => Next::Frame(camera),
+            (None, Some((.., camera))) => Next::Frame(camera),
             (None, None) => Next::Nothing,
         }
     }
 
     fn give(&mut self, camera: CameraId) -> Option<Took<T>> {
+        let ticket = self.tickets;
         let post = &mut self.posts[camera.index()];
         let fresh = match &mut post.feed {
             Feed::Flowing { fresh, .. } | Feed::Doomed { fresh, .. } | Feed::Closing { fresh, .. } => fresh,
@@ -394,6 +425,9 @@ impl<T> State<T> {
         };
         let Fresh { index, at, payload } = fresh.take()?;
         post.tally.delivered += 1;
+        post.given = Some(ticket);
+        // What was missed is not made up for.
+        post.due = (post.due + self.spacing).max(at);
         if let Feed::Doomed { until, .. } = &mut post.feed {
             *until = Instant::now() + LAST_FRAMES_WITHIN;
         }

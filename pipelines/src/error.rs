@@ -136,6 +136,12 @@ pub enum Fault {
         /// How long was waited.
         waited: Duration,
     },
+    /// It gives the same picture again and again.
+    #[error("the picture has not changed at all for {:.1} s: a frozen camera; check power and cable, then reopen it (a source that may stand still: frozen_s = 0)", same.as_secs_f32())]
+    Frozen {
+        /// For how long.
+        same: Duration,
+    },
     /// The source changed its picture size under way.
     #[error(
         "the picture size changes midway from {old} to {new}; zones and models are set for one size: split the recording or fix the camera's resolution"

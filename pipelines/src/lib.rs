@@ -25,6 +25,6 @@ pub use error::{CaptureError, Fault, Size};
 pub use frame::Frame;
 pub use set::{Counters, FrameSet, Taken, What};
 pub use settings::{
-    CameraName, CameraNameError, CameraSettings, FIRST_FRAME_WITHIN, NEXT_FRAME_WITHIN, Pace, Pattern,
-    PixelStream, Rate, RtspUrl, RtspUrlError, Source, Transport,
+    CameraName, CameraNameError, CameraSettings, FIRST_FRAME_WITHIN, FROZEN_WITHIN, NEXT_FRAME_WITHIN, Pace,
+    Pattern, PixelStream, Rate, RtspUrl, RtspUrlError, Source, Transport,
 };

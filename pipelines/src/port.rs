@@ -56,6 +56,7 @@ struct Inner {
     pace: Pace,
     epoch: Epoch,
     desk: Arc<Desk>,
+    frozen_within: Option<Duration>,
     /// A decoded picture has come through: from here on errors wait for the good frames before them.
     entered: AtomicBool,
     progress: Mutex<Progress>,
@@ -78,6 +79,21 @@ struct Progress {
     demuxed: Option<gst::ClockTime>,
     /// What GStreamer has no plugin for.
     missing: Option<String>,
+    /// The last picture, and since when it is the same.
+    still: Option<(u64, MediaTime)>,
+}
+
+impl Progress {
+    /// For how long the picture has been this one, at `at`.
+    fn still_for(&mut self, mark: u64, at: MediaTime) -> Duration {
+        match self.still {
+            Some((same, since)) if same == mark => Duration::from_nanos(at.since(since).ns),
+            _ => {
+                self.still = Some((mark, at));
+                Duration::ZERO
+            }
+        }
+    }
 }
 
 impl Port {
@@ -97,6 +113,7 @@ impl Port {
             pace,
             epoch,
             desk,
+            frozen_within: settings.frozen_within,
             entered: AtomicBool::new(false),
             progress: Mutex::default(),
         }))
@@ -138,6 +155,13 @@ impl Port {
             self.fail(Fault::Damaged { element: sink.name().into(), reason: reason.into() });
             gst::FlowError::Error
         })?;
+        if let (Pace::Live, Some(within)) = (self.0.pace, self.0.frozen_within) {
+            let same = self.progress().still_for(pixels.mark(), at);
+            if same >= within {
+                self.fail(Fault::Frozen { same });
+                return Err(gst::FlowError::Error);
+            }
+        }
         let captured = match self.0.pace {
             Pace::Live => self.0.epoch.instant + Duration::from_nanos(at.ns),
             Pace::Lossless { .. } => Instant::now(),

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartvision_core::{CameraId, MAX_CAMERAS};
+use cartvision_core::{CameraId, MAX_CAMERAS, Span};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
@@ -16,7 +16,7 @@ use crate::{
     frame::Frame,
     port::{Epoch, Shot},
     profile,
-    settings::{CameraName, CameraSettings, Pace},
+    settings::{CameraName, CameraSettings, Pace, Rate},
 };
 
 /// How long the graphs may take to stop at the set's end. One that hangs in its driver is left behind: it ends with
@@ -26,7 +26,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// Several cameras, each with its own graph and a slot for one frame. Several threads may [take](Self::take)
 /// from it at once. Each graph has an attendant of its own: a camera that hangs holds up nobody else.
 ///
-/// [`Pace::Live`]: a new frame replaces an unread one; the oldest waiting frame is given first.
+/// [`Pace::Live`]: a new frame replaces an unread one; the camera whose last frame was taken longest ago is next.
 /// [`Pace::Lossless`]: every frame of every camera, in the order of media time (of equal ones, the camera named
 /// first goes first), so the order of tickets depends on the recordings alone.
 pub struct FrameSet {
@@ -147,6 +147,12 @@ impl FrameSet {
             self.attendants[camera.index()].desk.open(run);
         }
         Ok(())
+    }
+
+    /// From now on at most so many frames a second of each live camera are given, on average; `None`: as they come.
+    pub fn limit(&self, rate: Option<Rate>) {
+        self.board
+            .space(rate.map_or(Span::ZERO, |Rate(rate)| Span { ns: 1_000_000_000 / u64::from(rate.get()) }));
     }
 
     /// One camera's figures.

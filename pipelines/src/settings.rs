@@ -9,6 +9,9 @@ use thiserror::Error;
 pub const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(10);
 /// How long a live camera may pause when nothing else is said.
 pub const NEXT_FRAME_WITHIN: Duration = Duration::from_secs(5);
+/// How long a live camera may give the same picture when nothing else is said. A sensor's noise never repeats, and an
+/// encoder's next key frame comes within seconds.
+pub const FROZEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// A camera's name: 1 to 64 of `A-Z a-z 0-9 . _ -`, so that it fits into topics, metrics and file names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -79,13 +82,26 @@ pub struct CameraSettings {
     pub first_frame_within: Duration,
     /// A live camera that gave frames, and none for this long, has failed: drivers stop without a word.
     pub next_frame_within: Duration,
+    /// A live camera whose picture is the same for this long has failed: drivers give old buffers as new ones. `None`:
+    /// it may.
+    pub frozen_within: Option<Duration>,
 }
 
 impl CameraSettings {
-    /// A camera without a cap on its rate, with [`FIRST_FRAME_WITHIN`] and [`NEXT_FRAME_WITHIN`].
+    /// A camera without a cap on its rate, with [`FIRST_FRAME_WITHIN`], [`NEXT_FRAME_WITHIN`] and [`FROZEN_WITHIN`].
     pub fn new(name: CameraName, source: Source, max_width: usize, max_height: usize) -> Self {
         let (first_frame_within, next_frame_within) = (FIRST_FRAME_WITHIN, NEXT_FRAME_WITHIN);
-        Self { name, source, rate: None, max_width, max_height, first_frame_within, next_frame_within }
+        let frozen_within = Some(FROZEN_WITHIN);
+        Self {
+            name,
+            source,
+            rate: None,
+            max_width,
+            max_height,
+            first_frame_within,
+            next_frame_within,
+            frozen_within,
+        }
     }
 }
 

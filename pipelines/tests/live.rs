@@ -12,7 +12,7 @@ mod support;
 use std::{fs, path::Path, time::Duration};
 
 use cartvision_core::MediaTime;
-use cartvision_pipelines::{Fault, Frame, FrameSet, Pace, Source, Taken, What};
+use cartvision_pipelines::{Fault, Frame, FrameSet, Pace, Pattern, Source, Taken, What};
 use support::*;
 
 fn frame(set: &FrameSet) -> Frame {
@@ -166,4 +166,42 @@ fn a_camera_without_a_frame_is_reported_and_the_others_run() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn a_frozen_camera_is_reported_and_a_lively_one_is_not() {
+    init();
+    let still =
+        Source::Test { pattern: Pattern::Black, width: 64, height: 48, framerate: rate(50), frames: None };
+    let within = Some(Duration::from_millis(500));
+    let mut cameras =
+        vec![camera("still", still.clone()), camera("ball", pattern(50, None)), camera("statue", still)];
+    cameras[0].frozen_within = within;
+    cameras[1].frozen_within = within;
+    cameras[2].frozen_within = None;
+    let set = FrameSet::open(cameras, Pace::Live).unwrap();
+    let mut others = [0, 0, 0];
+    let mut frozen = false;
+    while !frozen || others[1] < 60 || others[2] < 60 {
+        match set.take(LONG) {
+            Taken::Given { what: What::Frame(frame), .. } => others[frame.camera.index()] += 1,
+            Taken::Given { what: What::Failed(camera, error), .. } => {
+                assert_eq!(camera, FIRST, "{error}");
+                assert!(matches!(error.fault, Fault::Frozen { .. }), "{error}");
+                assert!(error.to_string().contains("frozen"), "{error}");
+                frozen = true;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Opened again, it gives pictures again, until it is found out again.
+    set.reopen(FIRST).unwrap();
+    let again = loop {
+        match set.take(LONG) {
+            Taken::Given { what: What::Failed(_, error), .. } => break error,
+            Taken::Given { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(again.fault, Fault::Frozen { .. }), "{again}");
 }

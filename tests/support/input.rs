@@ -151,4 +151,4 @@ pub fn camera(name: &str, source: &str) -> String {
 }
 
 /// A camera that costs next to nothing.
-pub const PATTERN: &str = "kind = 'test', pattern = 'ball', width = 64, height = 48, framerate = 5";
+pub const PATTERN: &str = "kind = 'test', pattern = 'ball', width = 64, height = 48, framerate = 10";

@@ -51,6 +51,53 @@ fn live_the_oldest_waiting_frame_goes_first() {
 }
 
 #[test]
+fn live_cameras_share_what_is_looked_at_evenly() {
+    // At 30, 15 and 10 frames a second; one of a hundred frames is looked at every 40 ms.
+    let board = board(false, 3);
+    let mut looked = [0; 3];
+    for ms in 0..8000_u64 {
+        for (camera, every) in [(0, 33), (1, 66), (2, 100)] {
+            if ms % every == 0 {
+                board.put(CameraId::new(camera).unwrap(), 0, at(ms * 1_000_000), ms);
+            }
+        }
+        if ms % 40 == 0
+            && let Took::Frame { camera, .. } = board.take(Duration::ZERO)
+        {
+            looked[camera.index()] += 1;
+        }
+    }
+    assert!(looked.iter().max().unwrap() - looked.iter().min().unwrap() <= 2, "{looked:?}");
+}
+
+#[test]
+fn a_limit_holds_for_each_live_camera_and_is_met() {
+    let board = board(false, 2);
+    board.space(Span::from_ms(100));
+    let mut looked = [0; 2];
+    let mut run = |from: u64| {
+        looked = [0; 2];
+        for ms in from..from + 4000 {
+            for (camera, every) in [(0, 33), (1, 250)] {
+                if ms % every == 0 {
+                    board.put(CameraId::new(camera).unwrap(), 0, at(ms * 1_000_000), ms);
+                }
+            }
+            while let Took::Frame { camera, .. } = board.take(Duration::ZERO) {
+                looked[camera.index()] += 1;
+            }
+        }
+        looked
+    };
+    let [fast, slow] = run(0);
+    assert!((38..=42).contains(&fast), "10 a second: {fast}");
+    assert_eq!(slow, 16, "it is slower than the limit");
+    board.space(Span::ZERO);
+    let [fast, _] = run(4000);
+    assert!((120..=122).contains(&fast), "as they come: {fast}");
+}
+
+#[test]
 fn losslessly_nothing_goes_before_all_are_known() {
     let board = board(true, 2);
     board.put(CameraId::new(1).unwrap(), 0, at(5), 5);

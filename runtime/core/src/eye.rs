@@ -3,6 +3,7 @@
 use crate::act::{Change, Claim};
 use crate::camera::{CameraId, CameraSet, MAX_CAMERAS};
 use crate::features::Views;
+use crate::pace::Pace;
 use crate::phase::{Item, Scene};
 use crate::settings::Settings;
 use crate::sighting::{ClassId, Detection};
@@ -27,11 +28,12 @@ pub(crate) struct Eye {
     pub(crate) stock_until: Option<MediaTime>,
     /// When a hand was last in the zone.
     hand: Option<MediaTime>,
+    pub(crate) pace: Pace,
 }
 
 impl Eye {
     fn new(zone: Zone) -> Self {
-        Self { zone, tracker: Tracker::default(), stock_until: None, hand: None }
+        Self { zone, tracker: Tracker::default(), stock_until: None, hand: None, pace: Pace::default() }
     }
 
     /// How many of an item this camera counts as in the zone.
@@ -59,6 +61,7 @@ impl Eye {
         if !self.tracker.update(now, sound, settings) {
             return false;
         }
+        self.pace.see(now, settings.slowest);
         if self.tracker.hands().iter().any(|h| self.zone.contains(h.bbox.centre())) {
             self.hand = Some(now);
         }
@@ -132,6 +135,14 @@ impl Eyes {
 
     pub(crate) fn lose(&mut self, camera: CameraId) {
         self.live.remove(camera);
+        if let Some(eye) = self.get_mut(camera) {
+            eye.pace.stop();
+        }
+    }
+
+    /// Whether all of these cameras were looked at too seldom to tell what happened at `moment`.
+    pub(crate) fn too_slow(&self, cameras: CameraSet, moment: MediaTime) -> bool {
+        cameras.iter().filter_map(|c| self.get(c)).all(|eye| eye.pace.was_slow(moment))
     }
 
     fn others(&self, camera: CameraId) -> impl Iterator<Item = &Eye> {

@@ -23,6 +23,7 @@ mod eye;
 pub mod features;
 pub mod geometry;
 mod kalman;
+mod pace;
 mod phase;
 pub mod picture;
 pub mod session;

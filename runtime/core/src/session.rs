@@ -159,6 +159,11 @@ impl Session {
         self.eyes.iter().map(|e| e.tracker.tracks().len()).max().unwrap_or(0)
     }
 
+    /// Whether this camera is looked at too seldom to decide by ([`Settings::slowest`]).
+    pub fn is_slow(&self, camera: CameraId) -> bool {
+        self.eyes.get(camera).is_some_and(|eye| eye.pace.is_slow())
+    }
+
     /// What went over a bound.
     pub fn counters(&self) -> Counters {
         Counters { tracks_refused: self.eyes.iter().map(|e| e.tracker.refused()).sum(), ..self.counters }
@@ -385,8 +390,9 @@ impl Session {
         }
         let in_session = self.open.is_some_and(|start| ready.moment >= start);
         let mut overflowed = false;
+        let unsure = confidence < self.settings.accept || self.eyes.too_slow(ready.cameras, ready.moment);
         let outcome = match ready.change {
-            change if confidence < self.settings.accept => Outcome::Unresolved { change },
+            change if unsure => Outcome::Unresolved { change },
             Change::Added => {
                 overflowed = in_session && self.basket.add(top.item, 1).is_err();
                 Outcome::Added

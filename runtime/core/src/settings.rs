@@ -37,6 +37,9 @@ pub struct Settings {
     pub fuse_wait: Span,
     /// How long a resting item that is covered is remembered.
     pub memory: Span,
+    /// Where a camera's pictures are further apart than this on average, what it alone tells is `unresolved`;
+    /// [`Span::ZERO`]: never.
+    pub slowest: Span,
 }
 
 impl Default for Settings {
@@ -57,6 +60,7 @@ impl Default for Settings {
             fuse: Span::from_ms(700),
             fuse_wait: Span::from_ms(300),
             memory: Span::from_ms(120_000),
+            slowest: Span::from_ms(200),
         }
     }
 }

@@ -126,6 +126,11 @@ impl Cart {
         self.step(at, Input::Detected { camera, detections })
     }
 
+    /// Whether this camera is looked at too seldom to decide by.
+    pub(crate) fn is_slow(&self, camera: CameraId) -> bool {
+        self.core.is_slow(camera)
+    }
+
     /// Time has passed.
     pub(crate) fn tick(&mut self, now: MediaTime) -> Result<(), EventError> {
         self.step(now, Input::Tick)

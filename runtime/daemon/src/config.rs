@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::broker::{Credentials, Files, Identity};
 use crate::classifier::Kind;
 use crate::failure::Failure;
+use crate::heat::Limits;
 use crate::zones;
 
 /// The reference configuration.
@@ -30,6 +31,8 @@ struct File {
     model: ModelSection,
     #[serde(default)]
     decision: DecisionSection,
+    #[serde(default)]
+    limits: LimitsSection,
     #[serde(default)]
     camera: Vec<CameraSection>,
 }
@@ -86,6 +89,7 @@ struct DecisionSection {
     fuse_ms: u32,
     fuse_wait_ms: u32,
     memory_ms: u32,
+    slowest_ms: u32,
 }
 
 impl Default for DecisionSection {
@@ -108,6 +112,7 @@ impl Default for DecisionSection {
             fuse_ms: ms(s.fuse),
             fuse_wait_ms: ms(s.fuse_wait),
             memory_ms: ms(s.memory),
+            slowest_ms: ms(s.slowest),
         }
     }
 }
@@ -131,7 +136,22 @@ impl DecisionSection {
             fuse: span(self.fuse_ms),
             fuse_wait: span(self.fuse_wait_ms),
             memory: span(self.memory_ms),
+            slowest: span(self.slowest_ms),
         }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct LimitsSection {
+    celsius: f64,
+    watts: f64,
+    sysfs: PathBuf,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self { celsius: 80.0, watts: 0.0, sysfs: "/sys".into() }
     }
 }
 
@@ -146,6 +166,8 @@ struct CameraSection {
     first_frame_s: u16,
     #[serde(default = "next_frame_s")]
     next_frame_s: u16,
+    #[serde(default = "frozen_s")]
+    frozen_s: u16,
     source: Source,
 }
 
@@ -155,6 +177,10 @@ fn first_frame_s() -> u16 {
 
 fn next_frame_s() -> u16 {
     pipelines::NEXT_FRAME_WITHIN.as_secs() as u16
+}
+
+fn frozen_s() -> u16 {
+    pipelines::FROZEN_WITHIN.as_secs() as u16
 }
 
 /// A configuration that makes sense.
@@ -168,6 +194,9 @@ pub(crate) struct Config {
     /// Who answers the core's questions; `None`: the learned classifier where the bundle has one.
     pub(crate) classifier: Option<Kind>,
     pub(crate) settings: Settings,
+    pub(crate) limits: Limits,
+    /// Where temperature and power are read.
+    pub(crate) sysfs: PathBuf,
     pub(crate) cameras: Vec<Camera>,
 }
 
@@ -180,6 +209,7 @@ pub(crate) struct Camera {
     max_rate: u32,
     first_frame_s: u16,
     next_frame_s: u16,
+    frozen_s: u16,
 }
 
 impl Camera {
@@ -190,6 +220,7 @@ impl Camera {
         settings.rate = NonZeroU32::new(self.max_rate).map(Rate);
         settings.first_frame_within = Duration::from_secs(self.first_frame_s.into());
         settings.next_frame_within = Duration::from_secs(self.next_frame_s.into());
+        settings.frozen_within = (self.frozen_s > 0).then_some(Duration::from_secs(self.frozen_s.into()));
         Ok(settings)
     }
 }
@@ -250,6 +281,14 @@ impl Config {
         let settings = read.decision.settings();
         settings.check().map_err(|e| at(&format_args!("[decision] {e}")))?;
 
+        let LimitsSection { celsius, watts, sysfs } = read.limits;
+        for (key, value, most) in [("celsius", celsius, 150.0), ("watts", watts, 1e4)] {
+            if !(0.0..=most).contains(&value) {
+                return Err(at(&format_args!("limits.{key} = {value}: give a number from 0 to {most}")));
+            }
+        }
+        let limits = Limits { celsius, watts: (watts > 0.0).then_some(watts) };
+
         if read.camera.is_empty() {
             return Err(at(&"there is no [[camera]]; a cart needs at least one"));
         }
@@ -281,6 +320,7 @@ impl Config {
                 max_rate: camera.max_rate,
                 first_frame_s: camera.first_frame_s,
                 next_frame_s: camera.next_frame_s,
+                frozen_s: camera.frozen_s,
             });
         }
         Ok(Self {
@@ -290,6 +330,8 @@ impl Config {
             threads: (read.model.threads > 0).then_some(read.model.threads.into()),
             classifier,
             settings,
+            limits,
+            sysfs,
             cameras,
         })
     }
@@ -397,6 +439,8 @@ mod tests {
             ("threads = 0", "threads = 1000", "model.threads = 1000: give a number from 0 to 64"),
             ("classifier = \"\"", "classifier = \"learnt\"", "\"learnt\": give \"learned\" or \"analytic\""),
             ("first_frame_s = 10", "first_frame_s = 0", "first_frame_s of camera rim-left is 0"),
+            ("celsius = 80", "celsius = 800", "limits.celsius = 800: give a number from 0 to 150"),
+            ("watts = 0", "watts = -1", "limits.watts = -1"),
             ("next_frame_s = 5", "next_frame_s = 0", "next_frame_s of camera rim-left is 0"),
             ("name = \"rim-left\"", "name = \"über\"", "camera name"),
             ("store = \"store-1\"", "store = ", "string"),

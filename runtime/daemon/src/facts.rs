@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::broker::BrokerFact;
+use crate::heat::Reading;
 use crate::inference::Inferred;
 use crate::store::StoreFact;
 
@@ -22,6 +23,8 @@ pub(crate) enum Fact {
     Broker(BrokerFact),
     /// From the writer of the database.
     Store(StoreFact),
+    /// What temperature and power are.
+    Sensed(Reading),
     /// Somebody wants the program to end.
     Stop,
 }

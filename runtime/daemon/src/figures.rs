@@ -56,15 +56,6 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::new(u64::try_from(t.tv_sec).unwrap_or(0), u32::try_from(t.tv_nsec).unwrap_or(0))
 }
 
-/// The hottest of the kernel's thermal zones, degrees Celsius; `None` where there is none.
-pub(crate) fn temperature() -> Option<Measure> {
-    let zones = std::fs::read_dir("/sys/class/thermal").ok()?;
-    let millidegrees = zones.flatten().filter_map(|zone| {
-        std::fs::read_to_string(zone.path().join("temp")).ok()?.trim().parse::<f64>().ok()
-    });
-    millidegrees.reduce(f64::max).map(|t| Measure::new(t / 1e3))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

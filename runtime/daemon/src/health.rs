@@ -10,6 +10,8 @@ use cartvision_wire::{CameraName, Status};
 pub(crate) enum Trouble {
     /// A camera gives no pictures.
     Camera(CameraName),
+    /// A camera is looked at too seldom: what it alone tells is unresolved.
+    Slow(CameraName),
     /// The outbox is at its bound: the cart does not decide.
     OutboxFull,
     /// The database cannot be written: the cart does not decide.
@@ -18,6 +20,8 @@ pub(crate) enum Trouble {
     NobodySubscribed,
     /// The broker refuses events.
     EventsRefused,
+    /// Too hot, or too much power, on the lowest rate.
+    Heat,
     /// The detector fails.
     Engine,
     /// The learned temporal classifier fails: the analytic one stands in.
@@ -60,10 +64,12 @@ impl Health {
     pub(crate) fn reasons(&self) -> impl Iterator<Item = Reason> {
         self.troubles.iter().map(|t| match t {
             Trouble::Camera(name) => Reason::new(&format!("camera {name} gives no pictures")),
+            Trouble::Slow(name) => Reason::new(&format!("too few pictures of camera {name} are looked at")),
             Trouble::OutboxFull => "the outbox is full; the cart does not decide".into(),
             Trouble::Store => "the database cannot be written; the cart does not decide".into(),
             Trouble::NobodySubscribed => "nobody subscribed to the events".into(),
             Trouble::EventsRefused => "the broker refuses events".into(),
+            Trouble::Heat => "temperature or power is above its limit at the lowest rate".into(),
             Trouble::Engine => "the detector fails".into(),
             Trouble::Classifier => "the temporal classifier fails; the analytic one stands in".into(),
         })

@@ -21,6 +21,7 @@ mod facts;
 mod failure;
 mod figures;
 mod health;
+mod heat;
 mod inference;
 mod journal;
 mod logging;

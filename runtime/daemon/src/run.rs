@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use cartvision_core::{CameraId, MediaTime, Session};
+use cartvision_core::{CameraId, MediaTime, Session, Span};
 use cartvision_engines::{Bundle, EngineError, Runtime};
 use cartvision_pipelines::{FrameSet, Pace};
 use cartvision_wire::telemetry::{CameraFigures, PERIOD_S, QueueFigures};
@@ -24,6 +24,7 @@ use crate::facts::{self, Fact};
 use crate::failure::Failure;
 use crate::figures::{self, Latency};
 use crate::health::{Health, Trouble};
+use crate::heat::{Brake, Reading, Sensors};
 use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
 use crate::order::{Order, Window};
@@ -37,6 +38,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Waits before a failed camera is opened again: from this, doubled each time, up to that.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A camera that has given pictures for so long is well again.
+const STEADY: Duration = Duration::from_secs(60);
 /// How long what is pending may take to be delivered at a stop; the goodbye comes on top, within 2 s in all.
 const LAST_DELIVERY: Duration = Duration::from_millis(1200);
 /// How long the last write may take after that.
@@ -94,12 +97,16 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         began: Instant::now(),
         undecided: 0,
         service: Service::of_environment(),
+        slowest: config.settings.slowest,
+        brake: Brake::new(config.limits),
+        sensed: Reading::default(),
     };
     daemon.publish_state();
     daemon.put_by(None)?;
     let no_thread = |e| Failure::environment(format_args!("cannot start a thread: {e}"));
     let writer = Writer::start(opening, post.clone(), sender.clone()).map_err(no_thread)?;
     let link = Link::start(config.identity, post.clone(), reader, sender.clone()).map_err(no_thread)?;
+    Sensors::below(&config.sysfs).watch(sender.clone())?;
     let workers = inference::start(&frames, detectors, &sender, &window)?;
     drop(sender);
 
@@ -175,7 +182,11 @@ fn lock(state_dir: &Path) -> Result<std::fs::File, Failure> {
 /// ```
 #[derive(Clone, Copy, Debug)]
 enum Sight {
-    Giving,
+    Giving {
+        since: Instant,
+        /// What was waited before it was opened for this.
+        pause: Duration,
+    },
     Lost {
         reopen_at: Instant,
         pause: Duration,
@@ -194,12 +205,15 @@ struct Camera {
     /// From capture to a worker, in the worker, from the worker to the decision.
     stages: [Latency; 3],
     frames_before: u64,
+    slow: bool,
+    times_slow: u64,
 }
 
 impl Camera {
     fn new(name: CameraName) -> Self {
+        let sight = Sight::Giving { since: Instant::now(), pause: FIRST_PAUSE / 2 };
         let stages = [Latency::of("slot"), Latency::of("inference"), Latency::of("decision")];
-        Self { name, sight: Sight::Giving, stages, frames_before: 0 }
+        Self { name, sight, stages, frames_before: 0, slow: false, times_slow: 0 }
     }
 }
 
@@ -218,6 +232,9 @@ struct Daemon {
     /// Pictures that were not decided on because the outbox was full or the database could not be written.
     undecided: u64,
     service: Service,
+    slowest: Span,
+    brake: Brake,
+    sensed: Reading,
 }
 
 impl Daemon {
@@ -238,6 +255,7 @@ impl Daemon {
                 }
                 Ok(Fact::Broker(fact)) => self.heard(fact)?,
                 Ok(Fact::Store(fact)) => self.stored(fact)?,
+                Ok(Fact::Sensed(reading)) => self.sensed(reading),
                 Ok(Fact::Stop) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -259,7 +277,7 @@ impl Daemon {
                 self.publish_state();
                 self.service.degraded(self.health.line());
             }
-            let working = self.cameras.iter().any(|c| matches!(c.sight, Sight::Giving));
+            let working = self.cameras.iter().any(|c| matches!(c.sight, Sight::Giving { .. }));
             self.service.turned(working);
         }
     }
@@ -286,8 +304,9 @@ impl Daemon {
         self.health.set(Trouble::Engine, false);
         self.service.progressed();
         let Some(camera) = self.cameras.get_mut(sighting.camera.index()) else { return Ok(()) };
-        if !matches!(camera.sight, Sight::Giving) {
-            camera.sight = Sight::Giving;
+        if !matches!(camera.sight, Sight::Giving { .. }) {
+            let pause = if let Sight::Reopened { pause } = camera.sight { pause } else { FIRST_PAUSE };
+            camera.sight = Sight::Giving { since: Instant::now(), pause };
             tracing::info!(camera = %camera.name, "gives pictures again");
             self.health.set(Trouble::Camera(camera.name.clone()), false);
             self.cart.camera_recovered(sighting.at, sighting.camera).map_err(Failure::defect)?;
@@ -301,12 +320,41 @@ impl Daemon {
         }
         self.cart.saw(sighting.camera, sighting.at, &mut sighting.detections).map_err(Failure::defect)?;
         self.health.set(Trouble::Classifier, self.cart.classifier().is_failing());
+        let slow = self.cart.is_slow(sighting.camera);
+        if slow != std::mem::replace(&mut camera.slow, slow) {
+            self.health.set(Trouble::Slow(camera.name.clone()), slow);
+            if slow {
+                camera.times_slow += 1;
+                tracing::warn!(camera = %camera.name, "too few of its pictures are looked at: what it alone tells is unresolved");
+            } else {
+                tracing::info!(camera = %camera.name, "enough of its pictures are looked at again");
+            }
+        }
         let Sighting { captured, taken, inferred, .. } = sighting;
         let [slot, inference, decision] = &mut camera.stages;
         slot.add(taken.saturating_duration_since(captured));
         inference.add(inferred.saturating_duration_since(taken));
         decision.add(inferred.elapsed());
         Ok(())
+    }
+
+    fn sensed(&mut self, reading: Reading) {
+        self.sensed = reading;
+        if self.brake.feel(Instant::now(), reading) {
+            let rate = self.brake.rate(self.slowest);
+            self.frames.limit(rate);
+            let (celsius, watts) = (reading.celsius, reading.watts);
+            match rate {
+                Some(rate) => tracing::warn!(
+                    celsius,
+                    watts,
+                    rate = rate.0,
+                    "temperature or power: a rate for each camera"
+                ),
+                None => tracing::info!(celsius, watts, "cool again: pictures as they come"),
+            }
+        }
+        self.health.set(Trouble::Heat, self.brake.is_helpless());
     }
 
     fn engine_failed(&mut self, error: &EngineError) {
@@ -316,9 +364,11 @@ impl Daemon {
 
     fn camera_failed(&mut self, camera: CameraId, reason: &str) -> Result<(), Failure> {
         let Some(state) = self.cameras.get_mut(camera.index()) else { return Ok(()) };
-        let first = matches!(state.sight, Sight::Giving);
+        let first = matches!(state.sight, Sight::Giving { .. });
         let pause = match state.sight {
             Sight::Reopened { pause } => (pause * 2).min(LONGEST_PAUSE),
+            // One that fails again and again would fill the log with its coming and going.
+            Sight::Giving { since, pause } if since.elapsed() < STEADY => (pause * 2).min(LONGEST_PAUSE),
             _ => FIRST_PAUSE,
         };
         state.sight = Sight::Lost { reopen_at: Instant::now() + pause, pause };
@@ -327,6 +377,8 @@ impl Daemon {
             return Ok(());
         }
         self.health.set(Trouble::Camera(state.name.clone()), true);
+        state.slow = false;
+        self.health.set(Trouble::Slow(state.name.clone()), false);
         self.cart.camera_lost(self.now(), camera, reason).map_err(Failure::defect)
     }
 
@@ -432,6 +484,7 @@ impl Daemon {
                     frames_per_s: Measure::new(since as f64 / PERIOD_S as f64),
                     frames: counters.delivered + counters.dropped,
                     dropped: counters.dropped,
+                    slow: camera.times_slow,
                     stages: camera.stages.iter().filter_map(Latency::figures).collect(),
                 }
             })
@@ -450,7 +503,10 @@ impl Daemon {
             cameras,
             queues: queues.collect(),
             outbox,
-            temperature_c: figures::temperature(),
+            temperature_c: self.sensed.celsius.map(Measure::new),
+            power_w: self.sensed.watts.map(Measure::new),
+            rate_limit: self.brake.rate(self.slowest).map(|rate| rate.0.get()),
+            rate_lowered: self.brake.times(),
             memory: figures::memory(),
             classifier_failures: self.cart.classifier().failures(),
         });

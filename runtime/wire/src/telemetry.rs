@@ -26,6 +26,15 @@ pub struct Telemetry {
     pub outbox: OutboxFigures,
     /// The hottest sensor; `null` where there is none.
     pub temperature_c: Option<Measure>,
+    /// What the whole board takes, watts; absent where nothing measures it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_w: Option<Measure>,
+    /// Pictures a second of each camera, at most, because of temperature or power; absent: as they come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<u32>,
+    /// How often that limit was set lower.
+    #[serde(default)]
+    pub rate_lowered: u64,
     /// The process's memory.
     pub memory: MemoryFigures,
     /// Questions on which the learned classifier failed and the analytic one answered, in total; absent where no
@@ -45,6 +54,9 @@ pub struct CameraFigures {
     pub frames: u64,
     /// Frames that a newer one pushed out before they were looked at, in total.
     pub dropped: u64,
+    /// How often it came to be looked at too seldom to decide by.
+    #[serde(default)]
+    pub slow: u64,
     /// How long each stage took.
     pub stages: List<StageFigures, 16>,
 }

@@ -88,7 +88,7 @@ impl Sightings {
                     Ok(Fact::Broker(fact)) => Ok(Next::Heard(fact)),
                     Ok(Fact::Store(fact)) => Ok(Next::Stored(fact)),
                     Ok(Fact::Stop) => Ok(Next::Stopped),
-                    Ok(Fact::Inferred { .. }) | Err(_) => Ok(Next::Told(inputs.take()?)),
+                    Ok(Fact::Inferred { .. } | Fact::Sensed(_)) | Err(_) => Ok(Next::Told(inputs.take()?)),
                 }
             }
         }
@@ -141,6 +141,8 @@ impl Detected {
                 Fact::Broker(fact) => return Ok(Next::Heard(fact)),
                 Fact::Store(fact) => return Ok(Next::Stored(fact)),
                 Fact::Stop => return Ok(Next::Stopped),
+                // A replay watches no sensors.
+                Fact::Sensed(_) => {}
             }
         }
     }

@@ -250,6 +250,7 @@ pub fn telemetry() -> Telemetry {
             frames_per_s: Measure::new(29.83),
             frames: 1790,
             dropped: 3,
+            slow: 1,
             stages: [stage.clone()].into_iter().collect(),
         }]
         .into_iter()
@@ -259,6 +260,9 @@ pub fn telemetry() -> Telemetry {
             .collect(),
         outbox: OutboxFigures { delivery: Some(stage), ..OutboxFigures::default() },
         temperature_c: None,
+        power_w: Some(Measure::new(9.5)),
+        rate_limit: Some(15),
+        rate_lowered: 1,
         memory: MemoryFigures { rss_mib: Measure::new(80.5), peak_rss_mib: Measure::new(90.25) },
         classifier_failures: Some(2),
     }
