@@ -2,7 +2,7 @@
 # Where a step needs rights that it lacks, it says what to run by hand.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-training model faults package test-package bench clean-deps
+.PHONY: help setup build demo test test-training model faults fuzz package test-package bench clean-deps
 
 help: ## This list
 	@echo "make TARGET, where TARGET is one of:"
@@ -34,6 +34,9 @@ test-package: package ## Install it into a fresh Debian, boot that, freeze and k
 
 faults: build ## Kill, cut, fill and set back many times, and see that no event is lost (ROUNDS=300)
 	@scripts/faults
+
+fuzz: setup ## Feed what reads the outside with what is almost right (FOR=60 seconds each)
+	@FOR="$(FOR)" scripts/fuzz
 
 bench: build ## Measure speed against the Python baseline
 	@scripts/bench

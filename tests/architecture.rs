@@ -14,10 +14,15 @@ use serde_json::Value;
 /// Which crates of ours each crate may depend on, tests and build scripts included.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("cartvision-core", &[]),
-    ("cartvision-wire", &["cartvision-core"]),
+    // For tests alone.
+    ("cartvision-fuzz", &[]),
+    ("cartvision-wire", &["cartvision-core", "cartvision-fuzz"]),
     ("cartvision-pipelines", &["cartvision-core"]),
-    ("cartvision-engines", &["cartvision-core"]),
-    ("cartvisiond", &["cartvision-core", "cartvision-wire", "cartvision-pipelines", "cartvision-engines"]),
+    ("cartvision-engines", &["cartvision-core", "cartvision-fuzz"]),
+    (
+        "cartvisiond",
+        &["cartvision-core", "cartvision-wire", "cartvision-pipelines", "cartvision-engines", "cartvision-fuzz"],
+    ),
     ("cartctl", &["cartvision-core", "cartvision-wire"]),
     ("cartvision-cloud", &["cartvision-core", "cartvision-wire", "cartvision-engines"]),
     // Training reports and acceptance tests take their figures from it too: it knows messages, and nobody who makes them.

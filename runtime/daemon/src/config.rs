@@ -367,10 +367,27 @@ fn names(table: &toml::Table, known: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use cartvision_fuzz::{Edit, Executions, bolero, edited, edits};
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(text, Path::new("cart.toml")).map_err(|e| e.to_string())
+    }
+
+    /// A configuration is read, or refused with a line that says what and where.
+    #[test]
+    fn fuzz_configuration() {
+        let tried = Executions::of("configuration");
+        bolero::check!().with_generator(edits()).for_each(|script: &Vec<Edit>| {
+            let text = edited(REFERENCE.as_bytes(), script);
+            let Ok(text) = str::from_utf8(&text) else { return };
+            let read = parse(text);
+            tried.one(read.is_ok());
+            if let Err(error) = read {
+                assert!(error.starts_with("cart.toml: "), "{error}");
+            }
+        });
     }
 
     /// The reference, with what is not asked for left out: the defaults must come out the same.

@@ -7,6 +7,7 @@ mod samples;
 
 use std::collections::HashSet;
 
+use cartvision_fuzz::{Edit, Executions, bolero, edited, edits};
 use cartvision_wire::event::MAX_EVENT_BYTES;
 use cartvision_wire::*;
 use jsonschema::Validator;
@@ -415,4 +416,27 @@ fn asyncapi_names_every_type_command_and_schema() {
             "asyncapi.yaml refers to {file}, which is not there"
         );
     }
+}
+
+/// A command is read as what it says, or refused with a reply that tells why.
+#[test]
+fn fuzz_command() {
+    let samples: Vec<(&str, Vec<u8>)> = samples::requests()
+        .iter()
+        .map(|request| (request.command.name().as_str(), request.payload().unwrap().into_bytes()))
+        .collect();
+    let tried = Executions::of("MQTT command");
+    bolero::check!().with_generator((bolero::generator::produce::<u8>(), edits())).for_each(|(which, script): &(u8, Vec<Edit>)| {
+        let (name, payload) = &samples[usize::from(*which) % samples.len()];
+        let payload = edited(payload, script);
+        let request = Request::parse(name, &payload);
+        tried.one(request.is_ok());
+        match request {
+            Ok(request) => assert_eq!(request.command.name().as_str(), *name),
+            Err(error) => {
+                let reply = serde_json::to_vec(&Reply::from_error(name, &error)).unwrap();
+                assert!(reply.len() < 4096, "a reply of {} bytes", reply.len());
+            }
+        }
+    });
 }

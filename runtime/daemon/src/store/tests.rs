@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use cartvision_wire::event::{LogReason, SessionSettled};
 use cartvision_wire::{Clock, Epoch, Event, EventData, Root, Sequence, UtcTime};
+use cartvision_fuzz::{Edit, Executions, bolero, edited, edits};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -315,6 +316,30 @@ fn delivered_rows_are_sent_again_when_asked_for() {
     process.wait(|post| post.lock().outbox.asked_again() == 1);
     assert_eq!(process.post.lock().outbox.depth(), 5);
     process.end();
+}
+
+/// A database's bytes edited in any way: it opens as what it is, as a new one, or the daemon says why not.
+#[test]
+fn fuzz_database() {
+    let (directory, _) = left();
+    let file = directory.path().join(FILE);
+    let right = fs::read(&file).unwrap();
+    let files = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap());
+    let beside: Vec<_> = files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect();
+    let tried = Executions::of("database");
+    bolero::check!().with_generator(edits()).for_each(|script: &Vec<Edit>| {
+        // In memory: a disk has its own pace.
+        let place_of_it = tempfile::tempdir_in("/dev/shm").unwrap();
+        for (name, content) in &beside {
+            fs::write(place_of_it.path().join(name), content).unwrap();
+        }
+        fs::write(place_of_it.path().join(FILE), edited(&right, script)).unwrap();
+        let opened = Opening::of(place(place_of_it.path()));
+        tried.one(opened.as_ref().is_ok_and(|opening| matches!(opening.log, Log::Continued(_))));
+        if let Err(error) = opened {
+            assert!(!error.is_damage(), "damage is what a new database is for: {error}");
+        }
+    });
 }
 
 proptest! {
