@@ -2,7 +2,7 @@
 # Where a step needs rights that it lacks, it says what to run by hand.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-training model faults fuzz package test-package bench clean-deps
+.PHONY: help setup build demo test test-training model faults fuzz soak package test-package bench clean-deps
 
 help: ## This list
 	@echo "make TARGET, where TARGET is one of:"
@@ -37,6 +37,9 @@ faults: build ## Kill, cut, fill and set back many times, and see that no event 
 
 fuzz: setup ## Feed what reads the outside with what is almost right (FOR=60 seconds each)
 	@FOR="$(FOR)" scripts/fuzz
+
+soak: build ## Two hours of frames at full speed: does memory grow? (HOURS=2)
+	@HOURS="$(HOURS)" scripts/soak
 
 bench: build ## Measure speed against the Python baseline
 	@scripts/bench

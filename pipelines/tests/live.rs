@@ -137,6 +137,32 @@ fn a_short_file_repeats_without_end_and_without_a_leak() {
     assert!(threads < before_threads + 30 && files < before_files + 60, "{threads} threads, {files} files");
 }
 
+/// Two hundred times a camera ends and is opened again: what its graph took, it gives back.
+#[test]
+fn two_hundred_restarts_leave_nothing_behind() {
+    init();
+    let set = FrameSet::open(vec![camera("one", pattern(500, Some(3)))], Pace::Live).unwrap();
+    let restarts = |n: usize| {
+        for _ in 0..n {
+            loop {
+                match set.take(LONG) {
+                    Taken::Given { what: What::Ended(camera), .. } => break set.reopen(camera).unwrap(),
+                    Taken::Given { .. } => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    };
+    restarts(20);
+    let (before_kib, before_threads, before_files) = footprint();
+    restarts(200);
+    let (kib, threads, files) = footprint();
+    eprintln!("200 restarts: {before_kib} → {kib} KiB, {before_threads} → {threads} threads, {before_files} → {files} files");
+    // A graph left behind takes threads and files, each time.
+    assert!(kib < before_kib + 24 * 1024, "{before_kib} KiB grew to {kib} KiB");
+    assert!(threads < before_threads + 30 && files < before_files + 60, "{threads} threads, {files} files");
+}
+
 #[test]
 fn a_camera_without_a_frame_is_reported_and_the_others_run() {
     init();
