@@ -21,7 +21,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cartvision-engines", &["cartvision-core", "cartvision-fuzz"]),
     (
         "cartvisiond",
-        &["cartvision-core", "cartvision-wire", "cartvision-pipelines", "cartvision-engines", "cartvision-fuzz"],
+        &[
+            "cartvision-core",
+            "cartvision-wire",
+            "cartvision-pipelines",
+            "cartvision-engines",
+            "cartvision-fuzz",
+        ],
     ),
     ("cartctl", &["cartvision-core", "cartvision-wire"]),
     ("cartvision-cloud", &["cartvision-core", "cartvision-wire", "cartvision-engines"]),
@@ -97,7 +103,10 @@ fn dependencies_point_one_way() {
             wrong.push(format!("{}: a new crate; say in this test whom it may use", p.name));
             continue;
         };
-        for (used, _) in &p.dependencies {
+        for (used, kind) in &p.dependencies {
+            if used == "cartvision-fuzz" && kind.as_deref() != Some("dev") {
+                wrong.push(format!("{} must use {used} in its tests alone", p.name));
+            }
             if ours.contains(used.as_str()) && !allowed.contains(&used.as_str()) {
                 wrong.push(format!("{} must not use {used}", p.name));
             }

@@ -201,8 +201,8 @@ fn events_wait_for_a_subscriber() {
     let backend = Observer::on(&broker, root(), &format!("{}#", replies()));
     let screen = Observer::on(&broker, root(), &root().state());
     let cart = bench.start("cart", &broker, &camera("rim", PATTERN));
-    let degraded = screen.wait_state("degraded", |_| true);
-    assert_eq!(degraded["reasons"], json!(["nobody subscribed to the events"]));
+    let reason = json!("nobody subscribed to the events");
+    screen.wait_state("degraded", |s| s["reasons"].as_array().is_some_and(|all| all.contains(&reason)));
     start_session(&backend, "visit-1");
     for _ in 0..3 {
         assert_eq!(adjust(&backend, "visit-1", &json!([{ "id": "42", "delta": 1 }]))["ok"], true);

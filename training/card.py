@@ -108,7 +108,7 @@ def card(place: Path, reports: dict[str, dict]) -> str:
         "are not for sale. **Trained and measured on simulation alone: these figures certify nothing about a store.**\n",
         "Made by `make model`; every figure below is copied from what it left behind.\n",
         f"- code: {said('git', 'describe', '--always', '--dirty')}; {platform.machine()}, {cpu}\n"
-        f"- detector: {export['step']} steps, {export['hours']:.1f} h; its ONNX is off PyTorch by {export['farthest_pixels']:.4f} px\n"
+        f"- detector: {export['step']} steps, {export['hours']:.1f} h on {export['device']}; its ONNX is off PyTorch by {export['farthest_pixels']:.4f} px\n"
         f"- seeds: {(place / 'seeds.txt').read_text().strip()}\n",
         "## On the locked test split\n",
         *(measured(reports) or ["**Not measured yet.**\n"]),

@@ -88,8 +88,14 @@ def train(args: argparse.Namespace) -> None:
     average = Average(model)
     steps, step, hours = args.pictures // args.batch, 0, 0.0
     checkpoint = args.out / "checkpoint.pt"
+    plan = [args.pictures, args.batch, args.rate]
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        if (had := saved.get("plan")) not in (None, plan):
+            raise SystemExit(
+                f"detector: {checkpoint} is of another training (pictures, batch, rate: {had}, asked: {plan}); "
+                "give the same numbers, or another --out"
+            )
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         average.state, average.steps = saved["average"], saved["average_steps"]
@@ -108,6 +114,7 @@ def train(args: argparse.Namespace) -> None:
                 "step": step,
                 "hours": hours + (time.time() - began) / 3600,
                 "before": before,
+                "plan": plan,
                 "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
                 "size": args.size,
                 "labels": pictures.labels,

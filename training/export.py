@@ -79,7 +79,7 @@ def export(checkpoint: Path, out: Path) -> dict:
         "bytes": out.stat().st_size,
         "step": saved["step"] + saved["before"]["steps"],
         "hours": saved["hours"] + saved["before"]["hours"],
-        "device": saved["device"],
+        "device": saved.get("device", "CPU"),
     }
 
 

@@ -167,7 +167,7 @@ impl Bundle {
         }
         let path = self.directory.join(relative);
         let real = path.canonicalize().map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => BundleError::Missing {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => BundleError::Missing {
                 path: path.clone(),
                 hint: "bundle.toml names it; restore it or make the bundle again",
             },

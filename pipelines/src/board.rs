@@ -21,6 +21,9 @@ use crate::error::{Fault, Size};
 /// their way; the end of the stream usually arrives first and settles it.
 const LAST_FRAMES_WITHIN: Duration = Duration::from_secs(1);
 
+/// No limit on the rate has frames wait for so long.
+const CLOCK_JUMP: Span = Span::from_ms(10_000);
+
 /// A frame in its slot.
 struct Fresh<T> {
     index: u64,
@@ -70,7 +73,10 @@ impl<T> Post<T> {
     /// The frame that waits, unless a limit has it wait for a later one. The last frame of all is given anyway.
     fn fresh(&self) -> Option<&Fresh<T>> {
         match &self.feed {
-            Feed::Flowing { fresh, .. } => fresh.as_ref().filter(|fresh| fresh.at >= self.due),
+            // Far before it: the camera's clock was set back, and no later frame would do.
+            Feed::Flowing { fresh, .. } => {
+                fresh.as_ref().filter(|fresh| fresh.at >= self.due || fresh.at + CLOCK_JUMP < self.due)
+            }
             Feed::Doomed { fresh, .. } | Feed::Closing { fresh, .. } => fresh.as_ref(),
             Feed::Awaited { .. } | Feed::Closed => None,
         }
@@ -240,6 +246,7 @@ impl<T> Board<T> {
         }
         let since = Instant::now();
         post.feed = Feed::Awaited { since, until: since + post.patience.0 };
+        post.due = MediaTime::ZERO;
         post.run += 1;
         Some(post.run)
     }
@@ -367,10 +374,11 @@ impl<T> State<T> {
                 Feed::Doomed { fresh: None, fault, until } if *until <= now => {
                     post.feed = Feed::Closing { fresh: None, how: Err(fault.clone()) };
                 }
-                Feed::Flowing { fresh: None, since } if !lossless => {
+                Feed::Flowing { fresh, since } if !lossless => {
                     let (_, waited) = post.patience;
                     if *since + waited <= now {
-                        post.feed = Feed::Closing { fresh: None, how: Err(Fault::Silent { waited }) };
+                        let fresh = fresh.take();
+                        post.feed = Feed::Closing { fresh, how: Err(Fault::Silent { waited }) };
                     } else {
                         next = earlier(next, *since + waited);
                     }
@@ -426,8 +434,12 @@ impl<T> State<T> {
         let Fresh { index, at, payload } = fresh.take()?;
         post.tally.delivered += 1;
         post.given = Some(ticket);
-        // What was missed is not made up for.
-        post.due = (post.due + self.spacing).max(at);
+        post.due = match self.spacing {
+            Span::ZERO => MediaTime::ZERO,
+            _ if at + CLOCK_JUMP < post.due => at,
+            // What was missed is not made up for.
+            spacing => (post.due + spacing).max(at),
+        };
         if let Feed::Doomed { until, .. } = &mut post.feed {
             *until = Instant::now() + LAST_FRAMES_WITHIN;
         }

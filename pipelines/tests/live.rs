@@ -157,7 +157,9 @@ fn two_hundred_restarts_leave_nothing_behind() {
     let (before_kib, before_threads, before_files) = footprint();
     restarts(200);
     let (kib, threads, files) = footprint();
-    eprintln!("200 restarts: {before_kib} → {kib} KiB, {before_threads} → {threads} threads, {before_files} → {files} files");
+    eprintln!(
+        "200 restarts: {before_kib} → {kib} KiB, {before_threads} → {threads} threads, {before_files} → {files} files"
+    );
     // A graph left behind takes threads and files, each time.
     assert!(kib < before_kib + 24 * 1024, "{before_kib} KiB grew to {kib} KiB");
     assert!(threads < before_threads + 30 && files < before_files + 60, "{threads} threads, {files} files");

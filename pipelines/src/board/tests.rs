@@ -52,7 +52,7 @@ fn live_the_oldest_waiting_frame_goes_first() {
 
 #[test]
 fn live_cameras_share_what_is_looked_at_evenly() {
-    // At 30, 15 and 10 frames a second; one of a hundred frames is looked at every 40 ms.
+    // At 30, 15 and 10 frames a second; every 40 ms one frame is looked at.
     let board = board(false, 3);
     let mut looked = [0; 3];
     for ms in 0..8000_u64 {
@@ -95,6 +95,35 @@ fn a_limit_holds_for_each_live_camera_and_is_met() {
     board.space(Span::ZERO);
     let [fast, _] = run(4000);
     assert!((120..=122).contains(&fast), "as they come: {fast}");
+}
+
+/// A frame that a limit holds back does not hide that no other comes.
+#[test]
+fn silence_is_heard_under_a_limit() {
+    let board = Board::new(false, &[(LONG, Duration::from_millis(50))]);
+    board.space(Span::from_ms(9_000));
+    board.put(CAMERA, 0, at(1), 1);
+    board.put(CAMERA, 0, at(2), 2);
+    loop {
+        match board.take(LONG) {
+            Took::Frame { .. } => {}
+            Took::Closed { how: Err(Fault::Silent { .. }), .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Whether such a frame is of any use is for others to say: here none is held back for good.
+#[test]
+fn times_that_go_back_hold_up_nothing() {
+    for (lossless, spacing) in [(true, 0), (false, 0), (false, 100)] {
+        let board = board(lossless, 1);
+        board.space(Span::from_ms(spacing));
+        for ms in [60_000, 5, 200_000, 3] {
+            board.put(CAMERA, 0, at(ms * 1_000_000), ms);
+            assert_eq!(frame(board.take(LONG)), (0, ms), "lossless: {lossless}, {spacing} ms apart");
+        }
+    }
 }
 
 #[test]

@@ -6,14 +6,19 @@ use crate::time::{MediaTime, Span};
 const BEFORE: Span = Span::from_ms(1000);
 /// A single gap of so many times the slowest interval is too long, however fast the pictures around it came.
 const GAP: u64 = 4;
+/// So many pictures in a row make a camera slow, or fast again: one hiccup does not.
+const IN_A_ROW: u8 = 4;
 
 /// The mean distance of one camera's pictures, and when it was too long last. Too slow and fast enough are a tenth
 /// apart, so that a camera at the edge does not go to and fro.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pace {
     last: Option<MediaTime>,
-    /// Over about 8 pictures; `None` before the second one.
-    mean: Option<Span>,
+    /// Of the intervals so far, and over about 8 of them later.
+    mean: Span,
+    intervals: u8,
+    /// How many pictures in a row spoke against `slow` being what it is, at most [`IN_A_ROW`].
+    against: u8,
     slow: bool,
     slow_at: Option<MediaTime>,
 }
@@ -23,10 +28,19 @@ impl Pace {
     pub(crate) fn see(&mut self, now: MediaTime, slowest: Span) {
         let Some(last) = self.last.replace(now) else { return };
         let interval = now.since(last);
-        let mean = self.mean.map_or(interval.ns, |mean| mean.ns - mean.ns / 8 + interval.ns / 8);
-        self.mean = Some(Span { ns: mean });
+        self.intervals = 8.min(self.intervals + 1);
+        let share = u64::from(self.intervals);
+        let mean = self.mean.ns - self.mean.ns / share + interval.ns / share;
+        self.mean = Span { ns: mean };
         let bound = if self.slow { slowest.ns - slowest.ns / 10 } else { slowest.ns };
-        self.slow = slowest > Span::ZERO && (mean > bound || interval.ns > slowest.ns.saturating_mul(GAP));
+        self.against = if (mean > bound) == self.slow { 0 } else { self.against + 1 };
+        let gap = interval.ns > slowest.ns.saturating_mul(GAP);
+        if slowest == Span::ZERO {
+            self.slow = false;
+        } else if gap || self.against >= IN_A_ROW {
+            self.slow = gap || !self.slow;
+            self.against = 0;
+        }
         if self.slow {
             self.slow_at = Some(now);
         }
@@ -90,11 +104,26 @@ mod tests {
     }
 
     #[test]
+    fn a_hiccup_is_not_slow_and_zero_is_never() {
+        let mut pace = Pace::default();
+        look(&mut pace, 0, 750, 250);
+        look(&mut pace, 750, 2000, 50);
+        assert!(!pace.was_slow(at(0)));
+        let mut pace = Pace::default();
+        (0..9).for_each(|n| pace.see(at(n * 3000), Span::ZERO));
+        assert!(!pace.was_slow(at(0)));
+    }
+
+    #[test]
     fn one_long_gap_is_enough_and_a_lost_camera_is_no_gap() {
         let mut pace = Pace::default();
         look(&mut pace, 0, 1000, 50);
         pace.see(at(1801), SLOWEST);
         assert!(pace.is_slow());
+        look(&mut pace, 1850, 2000, 50);
+        assert!(pace.is_slow(), "a few quick ones do not make up for it");
+        look(&mut pace, 2000, 2600, 50);
+        assert!(!pace.is_slow());
         let mut pace = Pace::default();
         look(&mut pace, 0, 1000, 50);
         pace.stop();

@@ -384,15 +384,17 @@ impl Session {
 
     fn decide(&mut self, ready: Ready, effects: &mut Effects) {
         let Some(top) = ready.votes.top() else { return };
-        let confidence = ready.p * top.p;
+        let mut confidence = ready.p * top.p;
+        if self.eyes.too_slow(ready.cameras, ready.moment) {
+            confidence = confidence.min(self.unsure());
+        }
         if confidence < self.settings.reject {
             return;
         }
         let in_session = self.open.is_some_and(|start| ready.moment >= start);
         let mut overflowed = false;
-        let unsure = confidence < self.settings.accept || self.eyes.too_slow(ready.cameras, ready.moment);
         let outcome = match ready.change {
-            change if unsure => Outcome::Unresolved { change },
+            change if confidence < self.settings.accept => Outcome::Unresolved { change },
             Change::Added => {
                 overflowed = in_session && self.basket.add(top.item, 1).is_err();
                 Outcome::Added

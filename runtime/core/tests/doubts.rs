@@ -4,8 +4,10 @@
 
 mod sights;
 
-use cartvision_core::{ActProbabilities, Change, Decision, MediaTime, Outcome, Question, Settings, analytic};
-use sights::{decided, hand, item};
+use cartvision_core::{
+    ActProbabilities, Change, Decision, MediaTime, Outcome, Question, Settings, Span, analytic,
+};
+use sights::{decided, decided_with, hand, item};
 
 const HERE: (f32, f32) = (0.4, 0.5);
 const NEAR: (f32, f32) = (0.43, 0.56);
@@ -87,5 +89,29 @@ fn an_item_that_is_shifted_under_a_hand_is_the_same_one() {
         };
         let decisions = decided(1, see, |question, _| answer(question, 0.95));
         assert_eq!(decisions, [], "to {to:?}");
+    }
+}
+
+/// An item that is put in where it is looked at ten times a second, and three times.
+#[test]
+fn what_is_seen_too_seldom_is_unresolved() {
+    let put_in = |_: usize, picture: u64| {
+        let y = 0.05 + 0.45 * (picture.clamp(20, 60) - 20) as f32 / 40.0;
+        let held = (picture < 64).then(|| hand((0.4, y)));
+        (picture >= 20).then(|| item(7, (0.4, y))).into_iter().chain(held).collect()
+    };
+    let never = Settings { slowest: Span::ZERO, ..Settings::default() };
+    let cases: [(Settings, &[u64], bool); 5] = [
+        (Settings::default(), &[1], true),
+        (Settings::default(), &[3], false),
+        (Settings::default(), &[3, 3], false),
+        (Settings::default(), &[3, 1], true),
+        (never, &[3], true),
+    ];
+    for (settings, one_in, sure) in cases {
+        let decisions = decided_with(settings, one_in, put_in, |question, _| answer(question, 0.95));
+        let outcomes: Vec<_> = decisions.iter().map(|d| d.outcome).collect();
+        let expected = if sure { Outcome::Added } else { Outcome::Unresolved { change: Change::Added } };
+        assert_eq!(outcomes, [expected], "{one_in:?}");
     }
 }

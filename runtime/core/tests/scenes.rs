@@ -3,6 +3,7 @@
 
 mod scene;
 
+use cartvision_core::Outcome;
 use scene::{Lens, Scene, Verdict, judge};
 
 type Script = fn(&mut Scene);
@@ -258,7 +259,7 @@ fn every_scene_is_told_as_it_was() {
 fn slow_cameras_make_doubts_and_no_inventions() {
     let (mut changes, mut told) = (0, 0);
     let mut report = vec![];
-    play(&[(8.0, 0.0), (5.0, 0.0), (8.0, 0.5)], 8, |name, scene, verdict| {
+    play(&[(8.0, 0.0), (7.0, 0.0), (8.0, 0.5)], 8, |name, scene, verdict| {
         changes += scene.truth.len();
         told += scene.truth.len() - verdict.missed.len();
         let invented = !verdict.wrong.is_empty() || (scene.truth.is_empty() && !verdict.doubts.is_empty());
@@ -268,6 +269,15 @@ fn slow_cameras_make_doubts_and_no_inventions() {
     });
     assert!(report.is_empty(), "{} plays were told wrong:\n{}", report.len(), report.join("\n"));
     assert!(told * 100 >= changes * 96, "{told} of {changes} changes were told");
+}
+
+/// Below five a second nothing is decided; what happened is asked about.
+#[test]
+fn too_slow_cameras_decide_nothing() {
+    play(&[(4.0, 0.0)], 4, |name, _, verdict| {
+        let decided = verdict.decisions.iter().filter(|d| !matches!(d.outcome, Outcome::Unresolved { .. }));
+        assert_eq!(decided.count(), 0, "{name}: {:?}", verdict.decisions);
+    });
 }
 
 #[test]

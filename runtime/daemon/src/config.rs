@@ -287,7 +287,8 @@ impl Config {
                 return Err(at(&format_args!("limits.{key} = {value}: give a number from 0 to {most}")));
             }
         }
-        let limits = Limits { celsius, watts: (watts > 0.0).then_some(watts) };
+        let above_0 = |value: f64| (value > 0.0).then_some(value);
+        let limits = Limits { celsius: above_0(celsius), watts: above_0(watts) };
 
         if read.camera.is_empty() {
             return Err(at(&"there is no [[camera]]; a cart needs at least one"));
@@ -312,6 +313,16 @@ impl Config {
                         camera.name
                     )));
                 }
+            }
+            let (rate, slowest) = (u64::from(camera.max_rate), settings.slowest.ns);
+            // At the edge, one that comes late would be too late.
+            if rate > 0 && slowest > 0 && rate.saturating_mul(slowest).saturating_mul(4) < 5_000_000_000 {
+                return Err(at(&format_args!(
+                    "max_rate of camera {} is {rate}: with decision.slowest_ms = {} fewer than {} pictures a second are too few to decide by; give more, or set slowest_ms = 0",
+                    camera.name,
+                    slowest / 1_000_000,
+                    5_000_000_000_u64.div_ceil(slowest * 4)
+                )));
             }
             cameras.push(Camera {
                 zone: zones::zone(&camera.name, &camera.zone, file)?,
@@ -456,6 +467,7 @@ mod tests {
             ("threads = 0", "threads = 1000", "model.threads = 1000: give a number from 0 to 64"),
             ("classifier = \"\"", "classifier = \"learnt\"", "\"learnt\": give \"learned\" or \"analytic\""),
             ("first_frame_s = 10", "first_frame_s = 0", "first_frame_s of camera rim-left is 0"),
+            ("max_rate = 0", "max_rate = 6", "fewer than 7 pictures a second are too few"),
             ("celsius = 80", "celsius = 800", "limits.celsius = 800: give a number from 0 to 150"),
             ("watts = 0", "watts = -1", "limits.watts = -1"),
             ("next_frame_s = 5", "next_frame_s = 0", "next_frame_s of camera rim-left is 0"),

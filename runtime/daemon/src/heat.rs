@@ -52,8 +52,12 @@ impl Sensors {
 
     fn celsius(&self) -> Option<f64> {
         let zones = fs::read_dir(self.0.join("class/thermal")).ok()?;
-        // Cooling devices lie there too, and have no temperature.
-        let millidegrees = zones.flatten().filter_map(|zone| number(&zone.path().join("temp")));
+        // Cooling devices lie there too, and have no temperature; a Jetson's PMIC says 100 °C whatever it has.
+        let real = |zone: &fs::DirEntry| {
+            fs::read_to_string(zone.path().join("type")).map_or(true, |name| !name.starts_with("PMIC"))
+        };
+        let zones = zones.flatten().filter(real);
+        let millidegrees = zones.filter_map(|zone| number(&zone.path().join("temp")));
         millidegrees.reduce(f64::max).map(|t| t / 1e3)
     }
 
@@ -96,10 +100,10 @@ fn number(file: &Path) -> Option<f64> {
 }
 
 /// From where on it is too much.
+/// `None`: as much as it likes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Limits {
-    pub(crate) celsius: f64,
-    /// `None`: as much as it likes.
+    pub(crate) celsius: Option<f64>,
     pub(crate) watts: Option<f64>,
 }
 
@@ -111,24 +115,33 @@ pub(crate) struct Brake {
     step: usize,
     /// When it may move again.
     settled_at: Option<Instant>,
-    /// It is too much even on the last step.
+    /// It is too much even on the last step, or has been and is not well below yet.
     helpless: bool,
+    /// The last that each sensor said.
+    before: Reading,
     times: u64,
 }
 
 impl Brake {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, step: 0, settled_at: None, helpless: false, times: 0 }
+        Self { limits, step: 0, settled_at: None, helpless: false, before: Reading::default(), times: 0 }
     }
 
     /// What the sensors said at `now`; whether the rate changes.
     pub(crate) fn feel(&mut self, now: Instant, reading: Reading) -> bool {
-        let Limits { celsius, watts } = self.limits;
+        let celsius = self.limits.celsius.unwrap_or(f64::INFINITY);
+        let watts = self.limits.watts.unwrap_or(f64::INFINITY);
         let over = |value: Option<f64>, limit: f64| value.is_some_and(|value| value >= limit);
-        let watts = watts.unwrap_or(f64::INFINITY);
         let too_much = over(reading.celsius, celsius) || over(reading.watts, watts);
-        let near = over(reading.celsius, celsius - COOLER_C) || over(reading.watts, watts * LESS);
-        self.helpless = too_much && (self.helpless || self.step + 1 == RATES.len() && self.is_settled(now));
+        // A sensor that falls silent says nothing of having cooled down.
+        let silent =
+            (self.limits.celsius.is_some() && reading.celsius.is_none() && self.before.celsius.is_some())
+                || (self.limits.watts.is_some() && reading.watts.is_none() && self.before.watts.is_some());
+        let near = over(reading.celsius, celsius - COOLER_C) || over(reading.watts, watts * LESS) || silent;
+        self.before.celsius = reading.celsius.or(self.before.celsius);
+        self.before.watts = reading.watts.or(self.before.watts);
+        let last = self.step + 1 == RATES.len() && self.is_settled(now);
+        self.helpless = near && (self.helpless || too_much && last);
         let to = match (too_much, near) {
             (true, _) => (self.step + 1).min(RATES.len() - 1),
             (false, true) => self.step,
@@ -194,7 +207,7 @@ mod tests {
 
     #[test]
     fn step_by_step_down_and_up() {
-        let mut brake = Brake::new(Limits { celsius: 80.0, watts: None });
+        let mut brake = Brake::new(Limits { celsius: Some(80.0), watts: None });
         let began = Instant::now();
         assert_eq!(rates(&mut brake, began, &[(5, hot(79.9))]), []);
         let later = began + Duration::from_secs(60);
@@ -203,25 +216,31 @@ mod tests {
         assert!(brake.is_helpless());
         let later = later + Duration::from_secs(60);
         assert_eq!(rates(&mut brake, later, &[(20, hot(77.0))]), [], "between: as it is");
-        assert!(!brake.is_helpless());
+        assert!(brake.is_helpless(), "not well below");
+        assert_eq!(
+            rates(&mut brake, later, &[(20, Reading::default())]),
+            [],
+            "a silent sensor is not a cool one"
+        );
         let later = later + Duration::from_secs(60);
         assert_eq!(rates(&mut brake, later, &[(20, hot(60.0))]), [Some(10), Some(15), None]);
+        assert!(!brake.is_helpless());
         assert_eq!(brake.times(), 3);
     }
 
     #[test]
     fn power_is_a_limit_too_and_no_sensor_is_none() {
-        let mut brake = Brake::new(Limits { celsius: 80.0, watts: Some(10.0) });
+        let mut brake = Brake::new(Limits { celsius: Some(80.0), watts: Some(10.0) });
         let began = Instant::now();
         let reading = Reading { celsius: Some(50.0), watts: Some(10.5) };
         assert_eq!(rates(&mut brake, began, &[(1, reading)]), [Some(15)]);
-        let mut brake = Brake::new(Limits { celsius: 80.0, watts: Some(10.0) });
+        let mut brake = Brake::new(Limits { celsius: Some(80.0), watts: Some(10.0) });
         assert_eq!(rates(&mut brake, began, &[(9, Reading::default())]), []);
     }
 
     #[test]
     fn the_rate_stays_one_to_decide_by() {
-        let mut brake = Brake::new(Limits { celsius: 80.0, watts: None });
+        let mut brake = Brake::new(Limits { celsius: Some(80.0), watts: None });
         rates(&mut brake, Instant::now(), &[(20, hot(90.0))]);
         let rate = |slowest| brake.rate(Span::from_ms(slowest)).map(|Rate(rate)| rate.get());
         assert_eq!((rate(200), rate(100), rate(0)), (Some(7), Some(13), Some(7)));
@@ -241,6 +260,8 @@ mod tests {
         write("class/thermal/thermal_zone0/temp", "51500\n");
         write("class/thermal/thermal_zone1/temp", "62250\n");
         write("class/thermal/thermal_zone2/temp", "nonsense\n");
+        write("class/thermal/thermal_zone3/type", "PMIC-Die\n");
+        write("class/thermal/thermal_zone3/temp", "100000\n");
         write("class/hwmon/hwmon0/name", "nvme\n");
         write("class/hwmon/hwmon1/name", "ina3221\n");
         for (channel, label, volts, amperes) in [(1, "VDD_IN", 5000, 1600), (2, "VDD_CPU_GPU_CV", 5000, 900)]

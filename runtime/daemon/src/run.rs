@@ -288,6 +288,8 @@ impl Daemon {
             Inferred::CameraEnded(camera) => {
                 let Some(state) = self.cameras.get_mut(camera.index()) else { return Ok(()) };
                 state.sight = Sight::Over;
+                state.slow = false;
+                self.health.set(Trouble::Slow(state.name.clone()), false);
                 tracing::warn!(camera = %state.name, "the recording is over");
                 self.health.set(Trouble::Camera(state.name.clone()), true);
                 self.cart.camera_lost(self.now(), camera, "the recording is over").map_err(Failure::defect)
@@ -325,7 +327,7 @@ impl Daemon {
             self.health.set(Trouble::Slow(camera.name.clone()), slow);
             if slow {
                 camera.times_slow += 1;
-                tracing::warn!(camera = %camera.name, "too few of its pictures are looked at: what it alone tells is unresolved");
+                tracing::warn!(camera = %camera.name, "too few of its pictures are looked at: what it alone tells is unresolved; it may give too few, or the computer is too slow for all cameras (more model.threads, fewer cameras, a lower max_rate for the others)");
             } else {
                 tracing::info!(camera = %camera.name, "enough of its pictures are looked at again");
             }

@@ -426,17 +426,19 @@ fn fuzz_command() {
         .map(|request| (request.command.name().as_str(), request.payload().unwrap().into_bytes()))
         .collect();
     let tried = Executions::of("MQTT command");
-    bolero::check!().with_generator((bolero::generator::produce::<u8>(), edits())).for_each(|(which, script): &(u8, Vec<Edit>)| {
-        let (name, payload) = &samples[usize::from(*which) % samples.len()];
-        let payload = edited(payload, script);
-        let request = Request::parse(name, &payload);
-        tried.one(request.is_ok());
-        match request {
-            Ok(request) => assert_eq!(request.command.name().as_str(), *name),
-            Err(error) => {
-                let reply = serde_json::to_vec(&Reply::from_error(name, &error)).unwrap();
-                assert!(reply.len() < 4096, "a reply of {} bytes", reply.len());
+    bolero::check!().with_generator((bolero::generator::produce::<u8>(), edits())).for_each(
+        |(which, script): &(u8, Vec<Edit>)| {
+            let (name, payload) = &samples[usize::from(*which) % samples.len()];
+            let payload = edited(payload, script);
+            let request = Request::parse(name, &payload);
+            tried.one(request.is_ok());
+            match request {
+                Ok(request) => assert_eq!(request.command.name().as_str(), *name),
+                Err(error) => {
+                    let reply = serde_json::to_vec(&Reply::from_error(name, &error)).unwrap();
+                    assert!(reply.len() < 4096, "a reply of {} bytes", reply.len());
+                }
             }
-        }
-    });
+        },
+    );
 }

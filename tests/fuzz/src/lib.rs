@@ -18,8 +18,30 @@ pub fn edits() -> impl bolero::generator::ValueGenerator<Output = Vec<Edit>> {
 
 /// What people and programs write that nobody thought of.
 const WORDS: [&str; 24] = [
-    "", "-1", "0", "1", "NaN", "-inf", "1e999", "-0.0", "0.1", "99999999999999999999", "-9223372036854775808", "true",
-    "null", "\"\"", "''", "[]", "{}", "[[]]", "\0", "\u{feff}", "é", "../../x", "\\", "#",
+    "",
+    "-1",
+    "0",
+    "1",
+    "NaN",
+    "-inf",
+    "1e999",
+    "-0.0",
+    "0.1",
+    "99999999999999999999",
+    "-9223372036854775808",
+    "true",
+    "null",
+    "\"\"",
+    "''",
+    "[]",
+    "{}",
+    "[[]]",
+    "\0",
+    "\u{feff}",
+    "é",
+    "../../x",
+    "\\",
+    "#",
 ];
 
 /// The document after these edits.
@@ -79,7 +101,10 @@ impl Drop for Executions {
     #[expect(clippy::print_stdout, reason = "a test tells how much it tried")]
     fn drop(&mut self) {
         let (count, passed) = (self.count.load(Ordering::Relaxed), self.passed.load(Ordering::Relaxed));
-        println!("{}: {count} executions, {passed} of them with an input that was taken for right", self.target);
+        println!(
+            "{}: {count} executions, {passed} of them with an input that was taken for right",
+            self.target
+        );
     }
 }
 

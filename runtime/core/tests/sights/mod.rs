@@ -29,11 +29,21 @@ pub fn hand(place: (f32, f32)) -> Detection {
 pub fn decided(
     cameras: usize,
     see: impl Fn(usize, u64) -> Vec<Detection>,
+    answer: impl FnMut(&Question, MediaTime) -> ActProbabilities,
+) -> Vec<Decision> {
+    decided_with(Settings::default(), &vec![1; cameras], see, answer)
+}
+
+/// The same with other settings, and cameras of which one picture in so many is looked at.
+pub fn decided_with(
+    settings: Settings,
+    one_in: &[u64],
+    see: impl Fn(usize, u64) -> Vec<Detection>,
     mut answer: impl FnMut(&Question, MediaTime) -> ActProbabilities,
 ) -> Vec<Decision> {
     let square = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)].map(|(x, y)| Point { x, y });
-    let zones = (0..cameras).map(|_| Zone::new(&square).unwrap());
-    let mut session = Box::new(Session::new(Settings::default(), zones).unwrap());
+    let zones = one_in.iter().map(|_| Zone::new(&square).unwrap());
+    let mut session = Box::new(Session::new(settings, zones).unwrap());
     let mut effects = Effects::new();
     let mut decisions = vec![];
     let mut take = |session: &mut Session, at: MediaTime, input: Input<'_>| {
@@ -51,7 +61,7 @@ pub fn decided(
     take(&mut session, MediaTime::ZERO, Input::SessionStarted);
     for picture in 0..PICTURES {
         let at = MediaTime::from_ms(picture * PICTURE_MS);
-        for index in 0..cameras {
+        for index in (0..one_in.len()).filter(|n| picture % one_in[*n] == 0) {
             let detections = see(index, picture);
             let camera = CameraId::new(index).unwrap();
             let mut open = take(&mut session, at, Input::Detected { camera, detections: &detections });

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use cartvision_fuzz::{Edit, Executions, bolero, edited, edits};
 use cartvision_wire::event::{LogReason, SessionSettled};
 use cartvision_wire::{Clock, Epoch, Event, EventData, Root, Sequence, UtcTime};
-use cartvision_fuzz::{Edit, Executions, bolero, edited, edits};
 use proptest::prelude::*;
 use uuid::Uuid;
 
