@@ -57,7 +57,9 @@ def parts(graph: onnx.GraphProto) -> tuple[dict[str, list[str]], list[str]]:
         if part is None or (part[1] == "head" and not tower):
             decoding.append(node.name)
         else:
-            network.setdefault("/".join(part.groups()[:2]), []).append(node.name)
+            # Of the head each layer is a part: what reads classes off has far wider ranges than what leads up to it.
+            name = part[3].strip("/") if tower and part[3] else part[2]
+            network.setdefault(f"{part[1]}/{name}", []).append(node.name)
     return network, decoding
 
 
