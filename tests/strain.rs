@@ -4,7 +4,7 @@
 use std::fs;
 
 use cartvision_tests::bench::Bench;
-use cartvision_tests::cart::{start, stop};
+use cartvision_tests::cart::stop;
 use cartvision_tests::input::{PATTERN, camera, configuration};
 use cartvision_tests::mosquitto::{Door, Mosquitto};
 use cartvision_tests::observer::{Observer, root};
@@ -23,8 +23,7 @@ impl Shop {
     }
 
     fn start(&self, rest: &str) -> Running {
-        let url = format!("url = '{}'", self.broker.url());
-        start(&configuration(&self.bench.at("cart"), &url, &self.bench.bundle, rest))
+        self.bench.start("cart", &self.broker, rest)
     }
 
     /// Waits for a state with this status, and this among its reasons.

@@ -87,7 +87,7 @@ def measured(reports: dict[str, dict]) -> list[str]:
         reports_table({name: report for name, report in reports.items() if not dissects(name)}),
         "## Where the error is\n",
         "Perfect boxes: the truth's own ones, with the same temporal classifier. Without: temporal classifiers that were\n"
-        "trained without what hands, rest or other cameras tell.\n",
+        "trained without what hands, or rest, tell.\n",
         reports_table({name: r for place, (name, r) in enumerate(reports.items()) if place == 0 or dissects(name)}),
         "## By act (INT8, two cameras, difficulty normal)\n",
         acts_table(next(iter(reports.values()))),
