@@ -1,6 +1,6 @@
 """Makes a detector's two INT8 variants from one calibration: `python quantize.py --help`.
 
-- `int8-qdq`: signed and symmetric activations, as TensorRT wants explicit Q/DQ.
+- `int8-qdq`: signed and symmetric activations, as TensorRT wants explicit Q/DQ, and nothing else that it refuses.
 - `int8-u8`: unsigned activations from the same ranges, which CPUs with VNNI multiply fastest.
 
 Weights are INT8 per channel in both. What decodes boxes (softmax over bins, corners) stays in float: its ranges are
@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from onnx.numpy_helper import from_array, to_array
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import create_calibrator
+from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -81,7 +83,51 @@ def quantized(model: onnx.ModelProto, ranges, variant: str, excluded: list[str])
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
-    return quantizer.model.model
+    made = quantizer.model.model
+    return for_tensorrt(made) if variant == "int8-qdq" else made
+
+
+def for_tensorrt(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same numbers without what TensorRT's parser refuses (met with TensorRT-RTX 1.4 and 1.7): biases in 32-bit
+    integers become the floats that they stand for, and the picture's bytes are cast before they are sliced, since bytes
+    may only be cast. (A CPU wants both as they were.)"""
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in list(graph.node):
+        tensor = constants.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if tensor is not None and tensor.data_type == onnx.TensorProto.INT32:
+            value = to_array(tensor) * to_array(constants[node.input[1]])
+            graph.initializer.append(from_array(value.astype(np.float32), node.output[0]))
+            graph.node.remove(node)
+    picture = graph.input[0].name
+    cast = next(node for node in graph.node if node.op_type == "Cast")
+    before, name = [], cast.input[0]
+    while name != picture:
+        before.append(next(node for node in graph.node if name in node.output))
+        name = before[-1].input[0]
+    if not {node.op_type for node in before} <= {"Slice", "Transpose"}:
+        raise SystemExit("quantize: the picture is changed before it is cast; export the detector with export.py")
+    if before:
+        last = before[0]
+        rename(graph, cast.output[0], last.output[0], but=last)
+        before[-1].input[0] = cast.output[0]
+        cast.input[0] = picture
+    used = {name for node in graph.node for name in node.input}
+    constants = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+    # What lay between was bytes and is floats now.
+    del graph.value_info[:]
+    sorted_model = ONNXModel(model)
+    sorted_model.topological_sort()
+    return sorted_model.model
+
+
+def rename(graph: onnx.GraphProto, old: str, new: str, but: onnx.NodeProto) -> None:
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            if name == old and node is not but:
+                node.input[i] = new
 
 
 def answers(model: onnx.ModelProto | Path):
