@@ -8,10 +8,12 @@ use crate::{
     bundle::{Bundle, DetectorModel, FileRef, Variant},
     error::EngineError,
     runtime::Runtime,
+    tensorrt::Gpu,
 };
 
 mod candidates;
 mod decode;
+mod gpu;
 mod session;
 mod tensor;
 
@@ -20,10 +22,9 @@ pub use candidates::MAX_CANDIDATES;
 pub use decode::{DecodeError, Decoder};
 pub use tensor::{Letterbox, PictureError};
 
-use session::Session;
-
-/// A detector of one bundle: one ONNX Runtime session with its input and output buffers. Not shared: several
-/// workers load one each, which on a CPU gives more pictures a second than one session with more threads.
+/// A detector of one bundle: one session with its input and output buffers. Not shared: several workers load one
+/// each, which on a CPU gives more pictures a second than one session with more threads, and on a GPU lets one's picture
+/// travel while another's is looked at.
 #[derive(Debug)]
 pub struct Detector {
     model: DetectorModel,
@@ -34,6 +35,14 @@ pub struct Detector {
     letterbox: Option<Letterbox>,
 }
 
+/// Who infers.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a detector is made once, and held where it is used")]
+enum Session {
+    Cpu(session::Session),
+    Gpu(gpu::Session),
+}
+
 impl Detector {
     /// Loads the variant that a CPU runs fastest: `onnx-int8-u8`, else `onnx-fp32`. `threads` (at least 1) are
     /// ONNX Runtime's intra-op threads, the caller's included.
@@ -41,10 +50,7 @@ impl Detector {
     /// # Errors
     /// As [`Detector::load_variant`].
     pub fn load(runtime: &Runtime, bundle: &Bundle, threads: usize) -> Result<Self, EngineError> {
-        let variants = &bundle.manifest().detector.variants;
-        let found = [Variant::OnnxInt8U8, Variant::OnnxFp32]
-            .into_iter()
-            .find_map(|variant| Some((variant, variants.get(variant)?)));
+        let found = first(bundle, [Variant::OnnxInt8U8, Variant::OnnxFp32]);
         let (variant, file) = found.ok_or_else(|| absent(bundle, None))?;
         Self::open(runtime, bundle, variant, file, threads)
     }
@@ -76,7 +82,29 @@ impl Detector {
         let model = &bundle.manifest().detector;
         let path: PathBuf = bundle.path_of(file);
         let decoder = Decoder::new(bundle.manifest());
-        let session = Session::open(runtime, &path, &bundle.read(file)?, model, &decoder, threads)?;
+        let session = session::Session::open(runtime, &path, &bundle.read(file)?, model, &decoder, threads)?;
+        Ok(Self { model: model.clone(), variant, session: Session::Cpu(session), decoder, letterbox: None })
+    }
+
+    /// What an engine for a GPU is built of: `onnx-int8-qdq`, else `onnx-fp32`.
+    ///
+    /// # Errors
+    /// [`EngineError::VariantAbsent`].
+    pub fn gpu_model(bundle: &Bundle) -> Result<(Variant, &FileRef), EngineError> {
+        let found = first(bundle, [Variant::OnnxInt8Qdq, Variant::OnnxFp32]);
+        found.ok_or_else(|| absent(bundle, Some(Variant::OnnxInt8Qdq)))
+    }
+
+    /// Loads an engine that was built of [`Self::gpu_model`] for this GPU, checks it against the bundle, and runs it once.
+    ///
+    /// # Errors
+    /// [`EngineError::VariantAbsent`], [`EngineError::TensorRt`], [`EngineError::Input`] or [`EngineError::Output`].
+    pub fn load_engine(gpu: &Gpu, bundle: &Bundle, engine: &[u8]) -> Result<Self, EngineError> {
+        let (variant, file) = Self::gpu_model(bundle)?;
+        let model = &bundle.manifest().detector;
+        let decoder = Decoder::new(bundle.manifest());
+        let session = gpu::Session::open(gpu, &bundle.path_of(file), engine, model, &decoder)?;
+        let session = Session::Gpu(session);
         Ok(Self { model: model.clone(), variant, session, decoder, letterbox: None })
     }
 
@@ -84,15 +112,31 @@ impl Detector {
     /// ([`cartvision_core::picture::fit`] into [`Detector::input_size`]). `out` is overwritten.
     ///
     /// # Errors
-    /// [`EngineError::Picture`] for a picture that does not fit, [`EngineError::Failed`] when ONNX Runtime fails,
-    /// [`EngineError::Decode`] when the output makes no sense.
+    /// [`EngineError::Picture`] for a picture that does not fit, [`EngineError::Failed`] or [`EngineError::TensorRt`] when
+    /// the engine fails, [`EngineError::Decode`] when the output makes no sense.
     pub fn detect(&mut self, picture: Picture<'_>, out: &mut Detections) -> Result<(), EngineError> {
         out.clear();
         let letterbox = Letterbox::of(&picture, &self.model)?;
         let repad = self.letterbox != Some(letterbox);
-        self.session.write(&picture, &letterbox, &self.model, repad)?;
+        let input = match &mut self.session {
+            Session::Cpu(session) => session.input()?,
+            Session::Gpu(session) => session.input(),
+        };
+        tensor::fill(&picture, &letterbox, &self.model, repad, input);
         self.letterbox = Some(letterbox);
-        self.session.run(|output, shape| self.decoder.decode(output, shape, &letterbox, out))
+        let read = |output: &[f32], shape: &[usize]| self.decoder.decode(output, shape, &letterbox, out);
+        match &mut self.session {
+            Session::Cpu(session) => session.run(read),
+            Session::Gpu(session) => session.run(read),
+        }
+    }
+
+    /// Whether each inference is one launch of a recorded CUDA graph; `None` on a CPU.
+    pub fn is_captured(&self) -> Option<bool> {
+        match &self.session {
+            Session::Cpu(_) => None,
+            Session::Gpu(session) => Some(session.is_captured()),
+        }
     }
 
     /// The variant that was loaded.
@@ -109,6 +153,12 @@ impl Detector {
     pub fn cut(&self) -> u64 {
         self.decoder.cut()
     }
+}
+
+/// The first of these variants that the bundle has.
+fn first(bundle: &Bundle, wanted: [Variant; 2]) -> Option<(Variant, &FileRef)> {
+    let variants = &bundle.manifest().detector.variants;
+    wanted.into_iter().find_map(|variant| Some((variant, variants.get(variant)?)))
 }
 
 fn absent(bundle: &Bundle, wanted: Option<Variant>) -> EngineError {

@@ -129,6 +129,34 @@ pub enum EngineError {
         /// What it gave.
         found: Vec<f32>,
     },
+    /// The library between this program and TensorRT is there, and cannot be used.
+    #[error("{}: cannot be used to reach TensorRT: {reason}; install the package cartvision-tensorrt for this system's \
+             version of it, or remove the file to run on the CPU", path.display())]
+    ShimUnusable {
+        /// The shim.
+        path: PathBuf,
+        /// What the loader said, or what differs.
+        reason: String,
+    },
+    /// TensorRT, the driver or the GPU does not do what it is asked.
+    #[error(
+        "{reason}; `cartvisiond check` says what was found; with model.engine = \"cpu\" the GPU is left alone"
+    )]
+    TensorRt {
+        /// What failed, in the shim's words and TensorRT's.
+        reason: String,
+    },
+    /// A built engine's file could not be read or written.
+    #[error("{}: cannot {doing} it: {source}; see to it that the folder belongs to this user and the disk has room",
+            path.display())]
+    EngineFile {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// ONNX Runtime failed while it ran.
     #[error("ONNX Runtime failed while {doing}: {reason}")]
     Failed {
@@ -146,6 +174,9 @@ impl EngineError {
             Self::RuntimeMissing { .. }
             | Self::RuntimeUnusable { .. }
             | Self::RuntimeTooOld { .. }
+            | Self::ShimUnusable { .. }
+            | Self::TensorRt { .. }
+            | Self::EngineFile { .. }
             | Self::Failed { .. } => true,
             Self::Bundle(e) => e.is_environment(),
             Self::VariantAbsent { .. }
@@ -164,4 +195,9 @@ impl EngineError {
     pub(crate) fn failed<R>(doing: &'static str) -> impl FnOnce(ort::Error<R>) -> Self {
         move |e| Self::Failed { doing, reason: e.message().to_owned() }
     }
+}
+
+/// An error and what caused it: loaders keep the system's words to the cause.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

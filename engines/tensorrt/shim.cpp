@@ -29,6 +29,9 @@
 #define CVT_BUILT_FOR                                                                                                  \
     CVT_PRODUCT " " CVT_NAME(NV_TENSORRT_MAJOR) "." CVT_NAME(NV_TENSORRT_MINOR) "." CVT_NAME(NV_TENSORRT_PATCH)
 
+// What `engines/src/tensorrt/shim.rs` lays out the same way.
+static_assert(sizeof(cvt_device) == 160 && sizeof(cvt_plan) == 48 && sizeof(cvt_port) == 224, "see shim.rs");
+
 using cartvision::Driver;
 using cartvision::Failure;
 using nvinfer1::DataType;
@@ -456,6 +459,9 @@ void build(cvt_library &it, void const *onnx, size_t size, cvt_plan const &plan,
     if (!parser->parse(onnx, size)) {
         std::string why = parser->getNbErrors() > 0 ? text(parser->getError(0)->desc()) : it.log.take();
         throw Failure(CVT_PRODUCT " cannot read the model: " + why);
+    }
+    if (network->getNbOutputs() == 0) {
+        throw Failure(CVT_PRODUCT " cannot read the model: nothing comes out of it");
     }
     std::unique_ptr<nvinfer1::IBuilderConfig> config(builder->createBuilderConfig());
     if (!config) {

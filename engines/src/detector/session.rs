@@ -1,22 +1,19 @@
-//! A detector's session, with its input and output bound to buffers that live as long as it does.
+//! A detector's session in ONNX Runtime, with its input and output bound to buffers that live as long as it does.
 
 use std::path::Path;
 
-use cartvision_core::Picture;
 use ort::{
     session::{IoBinding, Session as OrtSession},
     value::Tensor,
 };
 
-use super::{
-    DecodeError, Decoder,
-    tensor::{self, Letterbox},
-};
+use super::{DecodeError, Decoder};
 use crate::{
-    bundle::{Colour, DetectorModel, Dtype, Family},
+    bundle::{DetectorModel, Dtype, Family},
     error::EngineError,
     onnx::{self, Port},
     runtime::Runtime,
+    tensorrt::Slice,
 };
 
 #[derive(Debug)]
@@ -42,8 +39,6 @@ pub(super) struct Session {
     input: Input,
     output: Output,
     session: OrtSession,
-    /// What a byte is multiplied with.
-    scale: f32,
 }
 
 impl Session {
@@ -56,7 +51,7 @@ impl Session {
         threads: usize,
     ) -> Result<Self, EngineError> {
         let mut session = onnx::open(runtime, file, bytes, threads)?;
-        check_input(&session, file, model)?;
+        check_input(&onnx::ports(session.inputs()), file, model)?;
 
         let failed = || EngineError::failed("preparing the session's buffers");
         let extents = model.shape();
@@ -90,35 +85,16 @@ impl Session {
             binding.bind_output(name, &mut tensor).map_err(failed())?;
             Output::Fixed { tensor, shape }
         };
-        Ok(Self { binding, input, output, session, scale: model.scale })
+        Ok(Self { binding, input, output, session })
     }
 
-    /// Writes a picture into the input, see [`tensor::write`] and [`tensor::copy`].
-    pub(super) fn write(
-        &mut self,
-        picture: &Picture<'_>,
-        letterbox: &Letterbox,
-        model: &DetectorModel,
-        pad: bool,
-    ) -> Result<(), EngineError> {
-        let failed = || EngineError::failed("writing its input");
-        match &mut self.input {
-            Input::F32(tensor) => {
-                let (_, data) = tensor.try_extract_tensor_mut().map_err(failed())?;
-                let scale = self.scale;
-                tensor::write(picture, letterbox, model, pad, |byte| f32::from(byte) * scale, data);
-            }
-            Input::U8(tensor) => {
-                let (_, data) = tensor.try_extract_tensor_mut().map_err(failed())?;
-                match model.colour {
-                    Colour::Rgbx => tensor::copy(picture, letterbox, model, pad, data),
-                    Colour::Rgb | Colour::Bgr => {
-                        tensor::write(picture, letterbox, model, pad, |byte| byte, data);
-                    }
-                }
-            }
-        }
-        Ok(())
+    /// The input's memory.
+    pub(super) fn input(&mut self) -> Result<Slice<'_>, EngineError> {
+        let slice = match &mut self.input {
+            Input::F32(tensor) => tensor.try_extract_tensor_mut().map(|(_, data)| Slice::F32(data)),
+            Input::U8(tensor) => tensor.try_extract_tensor_mut().map(|(_, data)| Slice::U8(data)),
+        };
+        slice.map_err(EngineError::failed("writing its input"))
     }
 
     /// Runs the model on what was written and hands its output and shape to `read`.
@@ -152,11 +128,12 @@ fn known<'a>(shape: &[i64], extents: &'a mut [usize; 4]) -> &'a [usize] {
     &extents[..rank]
 }
 
-fn check_input(session: &OrtSession, file: &Path, model: &DetectorModel) -> Result<(), EngineError> {
+/// One input, and that is the one of the bundle.
+pub(super) fn check_input(inputs: &[Port], file: &Path, model: &DetectorModel) -> Result<(), EngineError> {
     let expected =
         Port::fixed(model.input.as_deref().unwrap_or("images"), model.dtype, model.shape().as_slice());
     let named = |port: &Port| model.input.as_ref().is_none_or(|name| *name == port.name);
-    match onnx::ports(session.inputs()).as_slice() {
+    match inputs {
         [port] if port.can_be(&expected) && named(port) => Ok(()),
         found => Err(EngineError::Input {
             file: file.to_owned(),
@@ -190,7 +167,7 @@ fn first_run(
     Ok(shape)
 }
 
-fn no_output(file: &Path, decoder: &Decoder) -> EngineError {
+pub(super) fn no_output(file: &Path, decoder: &Decoder) -> EngineError {
     let reason = decoder.unreadable("not a tensor of 32-bit floats");
     EngineError::Output { file: file.to_owned(), reason }
 }

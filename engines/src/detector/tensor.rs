@@ -2,7 +2,10 @@
 
 use cartvision_core::{BBox, Picture, PixelFormat, picture};
 
-use crate::bundle::{Colour, DetectorModel, Placement, TensorLayout};
+use crate::{
+    bundle::{Colour, DetectorModel, Placement, TensorLayout},
+    tensorrt::Slice,
+};
 
 /// Why a picture cannot be given to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,9 +91,28 @@ impl Letterbox {
     }
 }
 
+/// Writes the picture into the model's input, see [`write`] and [`copy`].
+pub(super) fn fill(
+    picture: &Picture<'_>,
+    letterbox: &Letterbox,
+    model: &DetectorModel,
+    pad: bool,
+    input: Slice<'_>,
+) {
+    match (input, model.colour) {
+        (Slice::F32(data), _) => {
+            write(picture, letterbox, model, pad, |byte| f32::from(byte) * model.scale, data)
+        }
+        (Slice::U8(data), Colour::Rgbx) => copy(picture, letterbox, model, pad, data),
+        (Slice::U8(data), Colour::Rgb | Colour::Bgr) => {
+            write(picture, letterbox, model, pad, |byte| byte, data)
+        }
+    }
+}
+
 /// Writes the picture into `tensor` (1×3×height×width or 1×height×width×3), each byte through `value`. With `pad`
 /// the rest is filled first; without, it is left as it is. Both were checked by [`Letterbox::of`].
-pub(super) fn write<T: Copy>(
+fn write<T: Copy>(
     picture: &Picture<'_>,
     letterbox: &Letterbox,
     model: &DetectorModel,
@@ -118,13 +140,7 @@ pub(super) fn write<T: Copy>(
 }
 
 /// Copies the picture into `tensor` (1×height×width×4), row by row; otherwise as [`write`].
-pub(super) fn copy(
-    picture: &Picture<'_>,
-    letterbox: &Letterbox,
-    model: &DetectorModel,
-    pad: bool,
-    tensor: &mut [u8],
-) {
+fn copy(picture: &Picture<'_>, letterbox: &Letterbox, model: &DetectorModel, pad: bool, tensor: &mut [u8]) {
     if pad {
         tensor.fill(model.padding.value);
     }

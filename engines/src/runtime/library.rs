@@ -7,10 +7,12 @@ use std::{
     path::Path,
 };
 
+use crate::error::with_causes;
+
 /// Why a file is no ONNX Runtime.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
-    #[error("the loader refuses it ({0})")]
+    #[error("the loader refuses it ({})", with_causes(.0))]
     Unloadable(libloading::Error),
     #[error("it does not export OrtGetApiBase")]
     Foreign,
