@@ -328,6 +328,12 @@ impl Cart {
         &self.classifier
     }
 
+    /// From now on this one answers; what the one before counted goes on.
+    pub(crate) fn set_classifier(&mut self, mut classifier: Classifier) {
+        classifier.count_on(&self.classifier);
+        self.classifier = classifier;
+    }
+
     /// Pictures that the core dropped because a later one of that camera had come first.
     pub(crate) fn out_of_order(&self) -> u64 {
         self.core.counters().out_of_order

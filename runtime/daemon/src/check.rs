@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use cartvision_engines::tensorrt::Engine;
 use cartvision_engines::{Bundle, Detector, Runtime};
 use cartvision_pipelines::{FrameSet, Pace, Taken, What};
 use cartvision_wire::ExitCode;
@@ -14,6 +15,7 @@ use crate::catalogue::Catalogue;
 use crate::classifier::{Classifier, Kind};
 use crate::cli::CheckArgs;
 use crate::config::{self, Config};
+use crate::engine::{self, Wanted};
 use crate::failure::Failure;
 
 /// One thing that was looked at.
@@ -94,6 +96,9 @@ fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
         note("detector", detector.map(|d| format!("{} ran", d.variant().name())));
         note("classifier", classifier(&config, bundle));
     }
+    if let Ok(bundle) = &bundle {
+        note("gpu", gpu(&config, bundle));
+    }
     for (name, result) in cameras(&config, bundle.as_ref().ok()) {
         note(&format!("camera {name}"), result);
     }
@@ -103,6 +108,28 @@ fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
             .map(|()| format!("{} takes this cart", config.identity.address))
             .map_err(Failure::environment),
     );
+}
+
+/// Whether the GPU would infer, and whether its engines are built.
+fn gpu(config: &Config, bundle: &Bundle) -> Result<String, Failure> {
+    let site = engine::site(config.engine, &config.state_dir, bundle, config.classifier)?;
+    let Some(site) = site else {
+        return Ok(match config.engine {
+            Wanted::Cpu => "left alone: model.engine says so".to_owned(),
+            Wanted::Best | Wanted::Tensorrt => {
+                "none is used: the package cartvision-tensorrt is not installed".to_owned()
+            }
+        });
+    };
+    let models = site.models()?;
+    let states = models.iter().map(|m| format!("engine of {}: {}", m.file.file, m.engine.describe()));
+    let next = if models.iter().all(|m| matches!(m.engine, Engine::Ready(_))) {
+        ""
+    } else {
+        "; the next start builds what is missing, or `cartvisiond prepare` does so now"
+    };
+    let states = states.collect::<Vec<_>>().join("; ");
+    Ok(format!("{} on {}; {states}{next}", site.gpu.library().built_for(), site.gpu.device()))
 }
 
 /// Which one answers the core's questions, and why.

@@ -57,20 +57,27 @@ pub(crate) struct Learned {
 }
 
 impl Classifier {
-    /// Loads the one that is wanted; where none is, the learned one if the bundle has it.
-    pub(crate) fn load(wanted: Option<Kind>, bundle: &Bundle) -> Result<Self, Failure> {
+    /// The kind that is wanted; where none is, the learned one if the bundle has it.
+    pub(crate) fn kind_of(wanted: Option<Kind>, bundle: &Bundle) -> Kind {
         let best = || if bundle.manifest().temporal.is_some() { Kind::Learned } else { Kind::Analytic };
-        match wanted.unwrap_or_else(best) {
+        wanted.unwrap_or_else(best)
+    }
+
+    /// Loads the one that is wanted, on the CPU.
+    pub(crate) fn load(wanted: Option<Kind>, bundle: &Bundle) -> Result<Self, Failure> {
+        match Self::kind_of(wanted, bundle) {
             Kind::Analytic => Ok(Self::Analytic),
             // Told before an engine is looked for.
             Kind::Learned if bundle.manifest().temporal.is_none() => {
                 Err(EngineError::TemporalAbsent { bundle: bundle.identity() }.into())
             }
-            Kind::Learned => {
-                let engine = TemporalClassifier::load(&Runtime::open()?, bundle)?;
-                Ok(Self::Learned(Box::new(Learned { engine, failures: 0, failing: false })))
-            }
+            Kind::Learned => Ok(Self::learned(TemporalClassifier::load(&Runtime::open()?, bundle)?)),
         }
+    }
+
+    /// A learned one that is loaded.
+    pub(crate) fn learned(engine: TemporalClassifier) -> Self {
+        Self::Learned(Box::new(Learned { engine, failures: 0, failing: false }))
     }
 
     /// Which one it is.
@@ -94,6 +101,13 @@ impl Classifier {
         match self {
             Self::Analytic => None,
             Self::Learned(learned) => Some(learned.failures),
+        }
+    }
+
+    /// Counts failures on from another one's.
+    pub(crate) fn count_on(&mut self, before: &Self) {
+        if let (Self::Learned(learned), Self::Learned(before)) = (self, before) {
+            learned.failures = before.failures;
         }
     }
 

@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// Validate configuration, bundle, zones, engine, cameras and broker; change nothing
     #[command(after_help = "Example:\n  cartvisiond check --config cart.toml --json")]
     Check(CheckArgs),
+    /// Build the bundle's engines for this computer's GPU, where they are not built yet; a running cart goes on
+    #[command(after_help = "Example:\n  cartvisiond prepare --config /etc/cartvision/cart.toml")]
+    Prepare(PrepareArgs),
     /// Run recorded files through the same pipeline, every frame, as one session
     #[command(
         after_help = "Example:\n  cartvisiond replay --bundle my-bundle --camera rim=clip.mp4 --events events.jsonl"
@@ -50,6 +53,13 @@ pub(crate) struct CheckArgs {
     /// Print the reference configuration, with every key and its default, and do nothing else
     #[arg(long)]
     pub(crate) print_reference: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PrepareArgs {
+    /// The cart's configuration: its bundle, and the state directory that engines are kept in
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use crate::broker::{Credentials, Files, Identity};
 use crate::classifier::Kind;
+use crate::engine::{self, Wanted};
 use crate::failure::Failure;
 use crate::heat::Limits;
+use crate::inference::default_threads;
 use crate::zones;
 
 /// The reference configuration.
@@ -69,6 +71,8 @@ struct ModelSection {
     threads: u16,
     #[serde(default)]
     classifier: String,
+    #[serde(default)]
+    engine: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -193,6 +197,8 @@ pub(crate) struct Config {
     pub(crate) threads: Option<usize>,
     /// Who answers the core's questions; `None`: the learned classifier where the bundle has one.
     pub(crate) classifier: Option<Kind>,
+    /// What infers.
+    pub(crate) engine: Wanted,
     pub(crate) settings: Settings,
     pub(crate) limits: Limits,
     /// Where temperature and power are read.
@@ -226,6 +232,16 @@ impl Camera {
 }
 
 impl Config {
+    /// What inference needs to know.
+    pub(crate) fn inference(&self) -> engine::Settings {
+        engine::Settings {
+            wanted: self.engine,
+            state_dir: self.state_dir.clone(),
+            classifier: self.classifier,
+            threads: self.threads.unwrap_or_else(default_threads),
+        }
+    }
+
     /// Reads and checks the file.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(file).map_err(|e| {
@@ -278,6 +294,12 @@ impl Config {
                 ))
             })?),
         };
+        let engine = Wanted::named(&read.model.engine).ok_or_else(|| {
+            at(&format_args!(
+                "model.engine = {:?}: give \"tensorrt\" or \"cpu\", or leave it empty",
+                read.model.engine
+            ))
+        })?;
         let settings = read.decision.settings();
         settings.check().map_err(|e| at(&format_args!("[decision] {e}")))?;
 
@@ -340,6 +362,7 @@ impl Config {
             bundle: read.model.bundle,
             threads: (read.model.threads > 0).then_some(read.model.threads.into()),
             classifier,
+            engine,
             settings,
             limits,
             sysfs,

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::broker::BrokerFact;
+use crate::engine::EngineFact;
 use crate::heat::Reading;
 use crate::inference::Inferred;
 use crate::store::StoreFact;
@@ -23,6 +24,8 @@ pub(crate) enum Fact {
     Broker(BrokerFact),
     /// From the writer of the database.
     Store(StoreFact),
+    /// From who builds engines for the GPU.
+    Engine(EngineFact),
     /// What temperature and power are.
     Sensed(Reading),
     /// Somebody wants the program to end.

@@ -24,6 +24,10 @@ pub(crate) enum Trouble {
     Heat,
     /// The detector fails.
     Engine,
+    /// Engines for the GPU are being built: the CPU infers meanwhile.
+    EngineBuilding,
+    /// The GPU cannot be used: the CPU infers.
+    NoGpu(String),
     /// The learned temporal classifier fails: the analytic one stands in.
     Classifier,
 }
@@ -71,6 +75,10 @@ impl Health {
             Trouble::EventsRefused => "the broker refuses events".into(),
             Trouble::Heat => "temperature or power is above its limit at the lowest rate".into(),
             Trouble::Engine => "the detector fails".into(),
+            Trouble::EngineBuilding => {
+                "the engine for the GPU is being built; the CPU infers meanwhile".into()
+            }
+            Trouble::NoGpu(why) => Reason::new(&format!("the CPU infers: {why}")),
             Trouble::Classifier => "the temporal classifier fails; the analytic one stands in".into(),
         })
     }

@@ -14,6 +14,7 @@ use cartvision_core::{CameraId, Detections, MediaTime};
 use cartvision_engines::{Bundle, Detector, EngineError, Runtime};
 use cartvision_pipelines::{CaptureError, FrameSet, Taken, What};
 
+use crate::engine::Spares;
 use crate::facts::Fact;
 use crate::failure::Failure;
 use crate::order::Window;
@@ -72,18 +73,20 @@ pub(crate) fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Starts a worker for each detector. They end when the frame set is over or stopped, and drop their sender then.
+/// Starts a worker for each detector, which takes a spare in its place once there is one. They end when the frame set is over or stopped, and drop their sender then.
 pub(crate) fn start(
     frames: &Arc<FrameSet>,
     detectors: Vec<Detector>,
+    spares: &Spares,
     facts: &SyncSender<Fact>,
     window: &Arc<Window>,
 ) -> Result<Vec<JoinHandle<()>>, Failure> {
     let spawn = |(n, detector)| {
         let (frames, facts, window) = (frames.clone(), facts.clone(), window.clone());
+        let spares = spares.clone();
         std::thread::Builder::new()
             .name(format!("inference-{n}"))
-            .spawn(move || work(&frames, detector, &facts, &window))
+            .spawn(move || work(&frames, detector, spares, &facts, &window))
     };
     detectors
         .into_iter()
@@ -93,8 +96,19 @@ pub(crate) fn start(
         .map_err(|e| Failure::environment(format_args!("cannot start an inference thread: {e}")))
 }
 
-fn work(frames: &FrameSet, mut detector: Detector, facts: &SyncSender<Fact>, window: &Window) {
+fn work(
+    frames: &FrameSet,
+    mut detector: Detector,
+    spares: Spares,
+    facts: &SyncSender<Fact>,
+    window: &Window,
+) {
+    let mut spares = Some(spares);
     while window.enter() {
+        // Once, as there is one for each worker.
+        if let Some(better) = spares.as_ref().and_then(Spares::take) {
+            (detector, spares) = (better, None);
+        }
         let (ticket, what) = match frames.take(NAP) {
             Taken::Given { ticket, what } => (ticket, what),
             Taken::Idle => {

@@ -11,7 +11,7 @@ use crate::cli::Command;
 
 /// Starts logging to stderr or to journald. `run` tells what it does; the other commands only of trouble.
 pub(crate) fn start(command: &Command) {
-    let default = if matches!(command, Command::Run(_)) { "info" } else { "warn" };
+    let default = if matches!(command, Command::Run(_) | Command::Prepare(_)) { "info" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let registry = tracing_subscriber::registry().with(filter);
     let terminal = std::io::stderr().is_terminal();

@@ -17,6 +17,7 @@ mod clock;
 mod commands;
 mod config;
 mod corrections;
+mod engine;
 mod facts;
 mod failure;
 mod figures;
@@ -27,6 +28,7 @@ mod journal;
 mod logging;
 mod order;
 mod outbox;
+mod prepare;
 mod replay;
 mod run;
 mod service;
@@ -50,6 +52,7 @@ fn main() -> std::process::ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Prepare(args) => prepare::prepare(&args),
         Command::Replay(args) => replay::replay(&args),
     };
     match ended {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use cartvision_core::{CameraId, MediaTime, Session, Span};
-use cartvision_engines::{Bundle, EngineError, Runtime};
+use cartvision_engines::{Bundle, EngineError};
 use cartvision_pipelines::{FrameSet, Pace};
 use cartvision_wire::telemetry::{CameraFigures, PERIOD_S, QueueFigures};
 use cartvision_wire::{CameraName, ConnectionId, ExitCode, Measure, Reply, State, Telemetry};
@@ -16,10 +16,10 @@ use uuid::Uuid;
 use crate::broker::{BrokerFact, Link, Post, ResponseAddress, Taking};
 use crate::cart::{Cart, Kept};
 use crate::catalogue::Catalogue;
-use crate::classifier::Classifier;
 use crate::clock::{TimeLine, utc_now};
 use crate::commands;
 use crate::config::Config;
+use crate::engine::{self, Builder, EngineFact, Inference, Place as Where, Spares};
 use crate::facts::{self, Fact};
 use crate::failure::Failure;
 use crate::figures::{self, Latency};
@@ -50,12 +50,8 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     // Held until the process ends, however that happens.
     let _lock = lock(&config.state_dir)?;
     let bundle = Bundle::open(&config.bundle)?;
-    let runtime = Runtime::open()?;
-    let threads = config.threads.unwrap_or_else(inference::default_threads);
-    let detectors = inference::detectors(&runtime, &bundle, threads)?;
-    let classifier = Classifier::load(config.classifier, &bundle)?;
-    let (engine, kind) = (runtime.path().display(), classifier.kind());
-    tracing::info!(bundle = bundle.identity(), onnxruntime = %engine, threads, classifier = %kind, "engine ready");
+    let inferring = config.inference();
+    let (Inference { detectors, classifier }, place) = engine::open(&inferring, &bundle)?;
 
     let size = (bundle.manifest().detector.width, bundle.manifest().detector.height);
     let sources = config.cameras.iter().map(|c| c.capture(size)).collect::<Result<_, _>>()?;
@@ -101,13 +97,23 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         brake: Brake::new(config.limits),
         sensed: Reading::default(),
     };
+    match &place {
+        Where::Cpu | Where::Gpu => {}
+        Where::Building(_) => daemon.health.set(Trouble::EngineBuilding, true),
+        Where::Fallback(why) => daemon.health.set(Trouble::NoGpu(why.clone()), true),
+    }
     daemon.publish_state();
     daemon.put_by(None)?;
     let no_thread = |e| Failure::environment(format_args!("cannot start a thread: {e}"));
     let writer = Writer::start(opening, post.clone(), sender.clone()).map_err(no_thread)?;
     let link = Link::start(config.identity, post.clone(), reader, sender.clone()).map_err(no_thread)?;
     Sensors::below(&config.sysfs).watch(sender.clone())?;
-    let workers = inference::start(&frames, detectors, &sender, &window)?;
+    let spares = Spares::default();
+    let workers = inference::start(&frames, detectors, &spares, &sender, &window)?;
+    let builder = match place {
+        Where::Building(site) => Some(Builder::start(*site, &inferring, spares, sender.clone())?),
+        Where::Cpu | Where::Gpu | Where::Fallback(_) => None,
+    };
     drop(sender);
 
     let ended = daemon.follow(&facts);
@@ -121,6 +127,9 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     link.stop(by);
     for worker in workers {
         _ = worker.join();
+    }
+    if let Some(builder) = builder {
+        builder.stop(by);
     }
     writer.stop(Instant::now() + LAST_WRITE);
     let left = post.lock().outbox.depth();
@@ -256,6 +265,7 @@ impl Daemon {
                 Ok(Fact::Broker(fact)) => self.heard(fact)?,
                 Ok(Fact::Store(fact)) => self.stored(fact)?,
                 Ok(Fact::Sensed(reading)) => self.sensed(reading),
+                Ok(Fact::Engine(fact)) => self.built(fact),
                 Ok(Fact::Stop) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -357,6 +367,20 @@ impl Daemon {
             }
         }
         self.health.set(Trouble::Heat, self.brake.is_helpless());
+    }
+
+    fn built(&mut self, fact: EngineFact) {
+        self.health.set(Trouble::EngineBuilding, false);
+        match fact {
+            EngineFact::Ready(classifier) => {
+                tracing::info!("the GPU infers from now on");
+                self.cart.set_classifier(*classifier);
+            }
+            EngineFact::Failed(why) => {
+                tracing::error!("{why}; the CPU goes on inferring");
+                self.health.set(Trouble::NoGpu(why), true);
+            }
+        }
     }
 
     fn engine_failed(&mut self, error: &EngineError) {

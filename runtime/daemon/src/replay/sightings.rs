@@ -13,6 +13,7 @@ use cartvision_wire::CameraName;
 use super::recorded::{Recorded, Recorder, Told};
 use crate::broker::BrokerFact;
 use crate::cli::ReplayArgs;
+use crate::engine::Spares;
 use crate::facts::Fact;
 use crate::failure::Failure;
 use crate::inference::{self, Inferred};
@@ -88,7 +89,9 @@ impl Sightings {
                     Ok(Fact::Broker(fact)) => Ok(Next::Heard(fact)),
                     Ok(Fact::Store(fact)) => Ok(Next::Stored(fact)),
                     Ok(Fact::Stop) => Ok(Next::Stopped),
-                    Ok(Fact::Inferred { .. } | Fact::Sensed(_)) | Err(_) => Ok(Next::Told(inputs.take()?)),
+                    Ok(Fact::Inferred { .. } | Fact::Sensed(_) | Fact::Engine(_)) | Err(_) => {
+                        Ok(Next::Told(inputs.take()?))
+                    }
                 }
             }
         }
@@ -121,7 +124,7 @@ impl Detected {
     ) -> Result<Self, Failure> {
         let Studio { frames, detectors } = studio;
         let window = Arc::new(Window::new(inference::UNDER_WAY * detectors.len()));
-        let workers = inference::start(&frames, detectors, facts, &window)?;
+        let workers = inference::start(&frames, detectors, &Spares::default(), facts, &window)?;
         Ok(Self { frames, order: Order::new(window.clone()), window, workers, recorder })
     }
 
@@ -141,8 +144,8 @@ impl Detected {
                 Fact::Broker(fact) => return Ok(Next::Heard(fact)),
                 Fact::Store(fact) => return Ok(Next::Stored(fact)),
                 Fact::Stop => return Ok(Next::Stopped),
-                // A replay watches no sensors.
-                Fact::Sensed(_) => {}
+                // A replay watches no sensors, and builds no engines.
+                Fact::Sensed(_) | Fact::Engine(_) => {}
             }
         }
     }
