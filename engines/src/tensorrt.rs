@@ -111,16 +111,11 @@ impl Gpu {
         &self.device
     }
 
-    /// Builds an engine of an ONNX model for this GPU: seconds to minutes. `progress` is told of each step, and answers
-    /// whether to go on.
+    /// Builds an engine of an ONNX model for this GPU: seconds to minutes.
     ///
     /// # Errors
     /// [`EngineError::TensorRt`], also when it was given up.
-    pub fn build(
-        &self,
-        onnx: &[u8],
-        progress: &mut dyn FnMut(Progress<'_>) -> bool,
-    ) -> Result<Vec<u8>, EngineError> {
+    pub fn build(&self, onnx: &[u8], progress: &mut Listener<'_>) -> Result<Vec<u8>, EngineError> {
         self.library.0.build(onnx, &[], progress)
     }
 
@@ -165,6 +160,9 @@ impl fmt::Display for Device {
         )
     }
 }
+
+/// Who is told of a build's progress, and answers whether to go on; called from threads of TensorRT's, one at a time.
+pub type Listener<'a> = dyn FnMut(Progress<'_>) -> bool + Send + 'a;
 
 /// How far a build is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,15 +68,21 @@ private:
     std::string said_;
 };
 
+// Passes progress on. TensorRT calls from several threads at a time; whoever listens is called by one.
 class Progress final : public nvinfer1::IProgressMonitor {
 public:
     explicit Progress(cvt_plan const &plan) : plan_(plan) {}
 
     void phaseStart(char const *phase, char const *, int32_t steps) noexcept override {
+        std::lock_guard<std::mutex> const guard(mutex_);
+        // Phases nest; the steps of the one that began last are, for a person, close enough.
         steps_ = steps;
         tell(phase, 0);
     }
-    bool stepComplete(char const *phase, int32_t step) noexcept override { return tell(phase, step + 1); }
+    bool stepComplete(char const *phase, int32_t step) noexcept override {
+        std::lock_guard<std::mutex> const guard(mutex_);
+        return tell(phase, step + 1);
+    }
     void phaseFinish(char const *) noexcept override {}
 
     bool given_up() const { return given_up_; }
@@ -90,7 +96,7 @@ private:
     }
 
     cvt_plan const &plan_;
-    // Of the phase that began last. Phases nest; for a person that is close enough.
+    std::mutex mutex_;
     int32_t steps_ = 0;
     bool given_up_ = false;
 };

@@ -44,7 +44,7 @@ typedef struct {
     uint64_t workspace;          // bytes; 0: TensorRT's own limit
     int32_t batch;               // where the model leaves its first extent open: 1 to this many at once
     int32_t reserved;
-    // Told of each step; answers 0 to give the build up.
+    // Told of each step, from one thread at a time, not always the same; answers 0 to give the build up.
     int32_t (*progress)(void *context, const char *phase, int32_t step, int32_t steps);
     void *context;
 } cvt_plan;

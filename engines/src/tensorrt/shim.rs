@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Device, Progress};
+use super::{Device, Listener, Progress};
 use crate::{
     bundle::Dtype,
     error::{EngineError, with_causes},
@@ -241,10 +241,10 @@ impl Library {
         &self,
         onnx: &[u8],
         capabilities: &[i32],
-        progress: &mut dyn FnMut(Progress<'_>) -> bool,
+        progress: &mut Listener<'_>,
     ) -> Result<Vec<u8>, EngineError> {
         // A thin pointer to the fat one.
-        let mut listener: &mut dyn FnMut(Progress<'_>) -> bool = progress;
+        let mut listener: &mut Listener<'_> = progress;
         let plan = RawPlan {
             capabilities: capabilities.as_ptr(),
             capability_count: capabilities.len(),
@@ -256,8 +256,8 @@ impl Library {
         };
         let mut built = ptr::null_mut();
         let (opened, size) = (self.opened.as_ptr(), onnx.len());
-        // SAFETY: model, plan, capabilities and listener live through the call, in which alone the shim uses them, one
-        // at a time; `opened` lives as long as `self`.
+        // SAFETY: model, plan, capabilities and listener live through the call, in which alone the shim uses them. It
+        // calls the listener from one thread at a time, which may be another one than this: it is `Send`. `opened` lives as long as `self`.
         call(|(error, capacity)| unsafe {
             (self.functions.build)(
                 opened,
@@ -287,15 +287,12 @@ impl Drop for Library {
     }
 }
 
-/// Passes progress on to the listener. A panic in it ends the process, as it may not pass through C++.
+/// Passes progress on to the listener: from threads of TensorRT's, one at a time. A panic in it ends the process, as it
+/// may not pass through C++.
 unsafe extern "C" fn tell(context: *mut c_void, phase: *const c_char, step: i32, steps: i32) -> i32 {
     // SAFETY: `context` is the listener of the call to `build` that is under way; the shim gives a C string.
-    let (listener, phase) = unsafe {
-        (
-            &mut *context.cast::<&mut dyn FnMut(Progress<'_>) -> bool>(),
-            CStr::from_ptr(phase).to_string_lossy(),
-        )
-    };
+    let (listener, phase) =
+        unsafe { (&mut *context.cast::<&mut Listener<'_>>(), CStr::from_ptr(phase).to_string_lossy()) };
     i32::from(listener(Progress { phase: &phase, step, steps }))
 }
 

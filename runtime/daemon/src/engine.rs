@@ -79,7 +79,7 @@ impl Site {
     /// Builds what is not built, and gives every engine. `progress` is told of each step, and answers whether to go on.
     pub(crate) fn build(
         &self,
-        progress: &mut dyn FnMut(&str, Progress<'_>) -> bool,
+        progress: &mut (dyn FnMut(&str, Progress<'_>) -> bool + Send),
     ) -> Result<Vec<Vec<u8>>, EngineError> {
         let mut engines = Vec::new();
         for Model { file, engine } in self.models()? {
@@ -106,6 +106,9 @@ impl Site {
         };
         let load = |_| Detector::load_engine(&self.gpu, &self.bundle, detector);
         let detectors = (0..count).map(load).collect::<Result<Vec<_>, _>>()?;
+        let captured = detectors.first().and_then(Detector::is_captured);
+        let (library, device) = (self.gpu.library(), self.gpu.device());
+        tracing::info!(tensorrt = library.built_for(), gpu = %device, cuda_graph = captured, "engine ready");
         let classifier = match temporal {
             [temporal, ..] => {
                 Classifier::learned(TemporalClassifier::load_engine(&self.gpu, &self.bundle, temporal)?)
@@ -177,7 +180,6 @@ pub(crate) fn open(settings: &Settings, bundle: &Bundle) -> Result<(Inference, P
         }
         let engines = site.build(&mut |_, _| false)?;
         let inference = site.load(&engines, threads, classifier)?;
-        tracing::info!(tensorrt = site.gpu.library().built_for(), gpu = %site.gpu.device(), "engine ready");
         Ok((Some(inference), Place::Gpu))
     });
     let (inference, place) = on_gpu.unwrap_or_else(|why| (None, Place::Fallback(why.to_string())));
