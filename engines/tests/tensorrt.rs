@@ -118,6 +118,33 @@ fn folders_without_headers_are_refused_by_name() {
 }
 
 #[test]
+fn a_package_holds_the_shim_and_asks_for_its_tensorrt() {
+    let (place, deps) = (tempfile::tempdir().unwrap(), fetched());
+    let made = Command::new(repository().join("engines/tensorrt/package"))
+        .arg(place.path())
+        .args([deps.join("headers/TRT-Enterprise-11.4"), deps.join("cuda")])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let package = String::from_utf8(made.stdout).unwrap();
+    assert!(package.contains("+trt11.4_"), "{package}");
+    let ask = |option: &str| {
+        let told = Command::new("dpkg-deb").args([option, package.trim()]).output().unwrap();
+        String::from_utf8(told.stdout).unwrap()
+    };
+    assert!(
+        ask("--field").contains("libnvinfer11 (>= 11.4), libnvonnxparsers11 (>= 11.4)"),
+        "{}",
+        ask("--field")
+    );
+    assert!(
+        ask("--contents").contains("./usr/lib/cartvision/libcartvision_tensorrt.so"),
+        "{}",
+        ask("--contents")
+    );
+}
+
+#[test]
 fn engines_of_the_own_bundle_are_built_for_gpus_that_are_not_here() {
     let (library, bundle) = (library(), own_bundle());
     let (_, detector) = Detector::gpu_model(&bundle).unwrap();
