@@ -4,13 +4,14 @@
 //! profile's elements → [videorate] → videoscale → videoconvert → caps → [queue] → appsink → the camera's slot
 //!                      ▲ watched here: the picture's size decides the caps
 //! ```
-//! On a Jetson `nvvidconv` stands in for the scaler and the converter.
+//! On a Jetson `nvvidconv` stands in for the scaler and the converter ([`blocks`](crate::blocks)).
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as app;
 
 use crate::{
+    blocks::{Blocks, filter},
     error::{Fault, Size},
     port::Port,
     profile,
@@ -40,9 +41,10 @@ impl Graph {
             limit.set_property("max-rate", i32::try_from(rate.0.get()).unwrap_or(i32::MAX));
             tail.push(limit);
         }
-        let format = scaler(&mut tail)?;
-        let caps = element("capsfilter")?;
-        caps.set_property("caps", wanted(format, None));
+        let blocks = Blocks::here();
+        let (scaler, format) = blocks.scaler.elements()?;
+        tail.extend(scaler);
+        let caps = filter(&wanted(format, None))?;
         tail.push(caps.clone());
         // A live camera needs none: its thread never waits for us.
         if settings.source.ends() {
@@ -72,7 +74,8 @@ impl Graph {
 
         add(&pipeline, &tail)?;
         fit_to_source(&tail[0], caps, format, settings, &port)?;
-        profile::build(settings, pace, &profile::Site { pipeline: &pipeline, entry: &tail[0], port: &port })?;
+        let site = profile::Site { pipeline: &pipeline, entry: &tail[0], port: &port, blocks };
+        profile::build(settings, pace, &site)?;
         Ok(Self { pipeline, port })
     }
 
@@ -122,11 +125,29 @@ pub(crate) fn element(factory: &str) -> Result<gst::Element, Fault> {
 /// The Debian and Ubuntu package that brings an element that we name.
 fn package(factory: &str) -> &'static str {
     match factory {
-        "nvarguscamerasrc" | "nvvidconv" => "nvidia-l4t-gstreamer (JetPack)",
+        "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvjpegdec" => "nvidia-l4t-gstreamer (JetPack)",
         "v4l2src" | "jpegdec" | "rtspsrc" | "videoflip" => "gstreamer1.0-plugins-good",
         "queue" | "capsfilter" | "filesrc" => "libgstreamer1.0-0",
         _ => "gstreamer1.0-plugins-base",
     }
+}
+
+/// Sets a property of an element that is not GStreamer's own: an error where its version has none of this name, or
+/// takes no such value.
+pub(crate) fn set(element: &gst::Element, name: &str, value: &str) -> Result<(), Fault> {
+    let refused =
+        |what: &str| Fault::Element { element: element.name().into(), reason: format!("{name}: {what}") };
+    let property = element.find_property(name).ok_or_else(|| refused("it has no such property"))?;
+    let parsed =
+        gst::glib::Value::deserialize(value, property.value_type()).map_err(|e| refused(&e.message))?;
+    let range = property.downcast_ref::<gst::glib::ParamSpecInt>().map(|p| p.minimum()..=p.maximum());
+    if let (Some(range), Ok(n)) = (range, parsed.get::<i32>())
+        && !range.contains(&n)
+    {
+        return Err(refused(&format!("{n} is not within {range:?}")));
+    }
+    element.set_property_from_value(name, &parsed);
+    Ok(())
 }
 
 /// Adds `elements` to the pipeline and links each to the next.
@@ -142,31 +163,6 @@ pub(crate) fn add(pipeline: &gst::Pipeline, elements: &[gst::Element]) -> Result
 /// Links two elements that are in the pipeline.
 pub(crate) fn link(from: &gst::Element, to: &gst::Element) -> Result<(), Fault> {
     from.link(to).map_err(|e| Fault::Element { element: from.name().into(), reason: e.message.to_string() })
-}
-
-/// The elements that scale and convert, and the format they are asked for.
-///
-/// Measured on x86-64, 640x360 I420 → 416x234, CPU per frame beyond decoding (medians of seven interleaved runs),
-/// relative to scale-then-convert to RGBx (0.40 ms): to RGB 1.3; convert-then-scale 1.5 (RGBx) and 2.3 (RGB);
-/// `videoconvertscale`, which 1.20 lacks besides, 2.9 (RGB); two threads 2.0 (RGB). RGBx is also what a Jetson
-/// gives.
-fn scaler(tail: &mut Vec<gst::Element>) -> Result<&'static str, Fault> {
-    if has_nvvidconv() {
-        tail.push(element("nvvidconv")?);
-        return Ok("RGBA");
-    }
-    let scale = element("videoscale")?;
-    // The fitted size is the picture's aspect to the pixel; borders would move every box.
-    scale.set_property("add-borders", false);
-    scale.set_property_from_str("method", "bilinear");
-    tail.push(scale);
-    tail.push(element("videoconvert")?);
-    Ok("RGBx")
-}
-
-/// Whether pictures may lie in a Jetson's own memory, which only its own elements reach.
-pub(crate) fn has_nvvidconv() -> bool {
-    gst::ElementFactory::find("nvvidconv").is_some()
 }
 
 fn wanted(format: &str, size: Option<Size>) -> gst::Caps {
