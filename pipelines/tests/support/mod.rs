@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub mod rtsp;
+
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
