@@ -1,7 +1,8 @@
 //! What decodes, scales and converts on this machine: a Jetson's own blocks where GStreamer has them, else the CPU.
 //!
-//! Written to the sources and the `gst-inspect-1.0` output that NVIDIA publishes for JetPack 6 (GStreamer 1.20), and to
-//! its notes on JetPack 7 (1.24); **never run on hardware**. `tests/jetson` holds it against stand-ins.
+//! Written to NVIDIA's published sources of these elements for JetPack 6 (GStreamer 1.20), to what `gst-inspect-1.0` says
+//! on such a board, and to NVIDIA's notes on JetPack 7 (1.24); **never run on hardware**. `tests/jetson` holds it against
+//! stand-ins.
 //!
 //! Deliberately absent: `nvjpegenc`, as nothing takes pictures for evidence yet; NV12 as what we are given, as no model
 //! takes it; pictures that stay in the device's memory up to TensorRT.
@@ -39,9 +40,10 @@ pub(crate) enum Scaler {
 /// What decodes a USB camera's JPEGs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Jpeg {
-    /// With `mjpeg`, a property that exists where this decoder has its JPEG block: not on Thor.
+    /// With `mjpeg`, a property that NVIDIA's source has for a Tegra's own decoder alone. On Thor, where it says that
+    /// this decoder takes no JPEGs, we take it to be missing.
     Nvv4l2decoder,
-    /// A Jetson's other way to that block. The second choice: it is known to give its first picture for ever.
+    /// A Jetson's other way to that block. The second choice: users report that it may give its first picture for ever.
     Nvjpegdec,
     /// On the CPU.
     Jpegdec,
@@ -81,6 +83,32 @@ impl Blocks {
     }
 }
 
+/// The elements that scale and convert, and the format they are asked for.
+pub(crate) struct Scaling {
+    pub elements: Vec<gst::Element>,
+    pub format: &'static str,
+}
+
+impl Scaling {
+    /// Turns pictures in the device's memory upright, as these tags say; gives whether they lie on their side. `None`:
+    /// the tags say nothing of it.
+    pub fn turn(&self, tags: &gst::TagListRef) -> Option<bool> {
+        let scaler = self.elements.first()?;
+        let (method, on_its_side) = match tags.get::<gst::tags::ImageOrientation>()?.get() {
+            "rotate-90" => ("clockwise", true),
+            "rotate-180" => ("rotate-180", false),
+            "rotate-270" => ("counterclockwise", true),
+            // Mirrored ones are taken as they are: no camera of a cart makes them.
+            _ => ("none", false),
+        };
+        if let Err(fault) = set(scaler, "flip-method", method) {
+            tracing::warn!(%fault, "a recording stays as it lies");
+            return None;
+        }
+        Some(on_its_side)
+    }
+}
+
 impl Scaler {
     /// Its elements.
     pub fn name(self) -> &'static str {
@@ -96,20 +124,21 @@ impl Scaler {
     /// relative to scale-then-convert to RGBx (0.40 ms): to RGB 1.3; convert-then-scale 1.5 (RGBx) and 2.3 (RGB);
     /// `videoconvertscale`, which 1.20 lacks besides, 2.9 (RGB); two threads 2.0 (RGB). RGBA, which has the same
     /// layout, is also what a Jetson gives.
-    pub fn elements(self) -> Result<(Vec<gst::Element>, &'static str), Fault> {
+    pub fn elements(self) -> Result<Scaling, Fault> {
         match self {
             Self::Nvvidconv => {
                 let convert = element("nvvidconv")?;
                 // As on the CPU; left to itself it takes the nearest pixel.
                 set(&convert, "interpolation-method", "Bilinear")?;
-                Ok((vec![convert], "RGBA"))
+                Ok(Scaling { elements: vec![convert], format: "RGBA" })
             }
             Self::Cpu => {
                 let scale = element("videoscale")?;
                 // The fitted size is the picture's aspect to the pixel; borders would move every box.
                 scale.set_property("add-borders", false);
                 scale.set_property_from_str("method", "bilinear");
-                Ok((vec![scale, element("videoconvert")?], "RGBx"))
+                let elements = vec![scale, element("videoconvert")?];
+                Ok(Scaling { elements, format: "RGBx" })
             }
         }
     }

@@ -6,12 +6,14 @@
 //! ```
 //! On a Jetson `nvvidconv` stands in for the scaler and the converter ([`blocks`](crate::blocks)).
 
+use std::sync::{Mutex, PoisonError};
+
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as app;
 
 use crate::{
-    blocks::{Blocks, filter},
+    blocks::{Blocks, Scaling, filter, may_be_device_memory},
     error::{Fault, Size},
     port::Port,
     profile,
@@ -42,9 +44,9 @@ impl Graph {
             tail.push(limit);
         }
         let blocks = Blocks::here();
-        let (scaler, format) = blocks.scaler.elements()?;
-        tail.extend(scaler);
-        let caps = filter(&wanted(format, None))?;
+        let scaling = blocks.scaler.elements()?;
+        tail.extend(scaling.elements.iter().cloned());
+        let caps = filter(&wanted(scaling.format, None))?;
         tail.push(caps.clone());
         // A live camera needs none: its thread never waits for us.
         if settings.source.ends() {
@@ -73,7 +75,7 @@ impl Graph {
         tail.push(sink.upcast());
 
         add(&pipeline, &tail)?;
-        fit_to_source(&tail[0], caps, format, settings, &port)?;
+        fit_to_source(&tail[0], caps, scaling, settings, &port)?;
         let site = profile::Site { pipeline: &pipeline, entry: &tail[0], port: &port, blocks };
         profile::build(settings, pace, &site)?;
         Ok(Self { pipeline, port })
@@ -178,12 +180,20 @@ fn wanted(format: &str, size: Option<Size>) -> gst::Caps {
     }
 }
 
+/// How pictures come to the scaler.
+#[derive(Clone, Copy, Default)]
+struct Comes {
+    size: Option<Size>,
+    in_device_memory: bool,
+    on_its_side: bool,
+}
+
 /// Asks `caps` for the fitted size as soon as the source's is known, and ends the stream where it changes.
 /// Until the first picture it may still change: a file's rotation is known a moment after its size.
 fn fit_to_source(
     entry: &gst::Element,
     caps: gst::Element,
-    format: &'static str,
+    scaling: Scaling,
     settings: &CameraSettings,
     port: &Port,
 ) -> Result<(), Fault> {
@@ -192,6 +202,7 @@ fn fit_to_source(
         .ok_or_else(|| Fault::Element { element: entry.name().into(), reason: "it has no input".into() })?;
     let (max_width, max_height) = (settings.max_width, settings.max_height);
     let port = port.clone();
+    let comes = Mutex::new(Comes::default());
     let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
     pad.add_probe(kinds, move |pad, info| {
         let event = match &info.data {
@@ -202,14 +213,32 @@ fn fit_to_source(
             }
             _ => return gst::PadProbeReturn::Ok,
         };
-        let gst::EventView::Caps(event) = event.view() else { return gst::PadProbeReturn::Ok };
-        let Some(source) = shown_size(event.caps()) else { return gst::PadProbeReturn::Ok };
+        let mut comes = comes.lock().unwrap_or_else(PoisonError::into_inner);
+        match event.view() {
+            gst::EventView::Caps(event) => {
+                comes.size = shown_size(event.caps());
+                comes.in_device_memory = may_be_device_memory(event.caps());
+            }
+            // Others have been turned by `videoflip`, which leaves the tag as it is.
+            gst::EventView::Tag(event) if comes.in_device_memory => match scaling.turn(event.tag()) {
+                Some(on_its_side) => comes.on_its_side = on_its_side,
+                None => return gst::PadProbeReturn::Ok,
+            },
+            _ => return gst::PadProbeReturn::Ok,
+        }
+        let source = match *comes {
+            Comes { size: None, .. } => return gst::PadProbeReturn::Ok,
+            Comes { size: Some(Size { width, height }), on_its_side: true, .. } => {
+                Size { width: height, height: width }
+            }
+            Comes { size: Some(size), .. } => size,
+        };
         let (width, height) =
             cartvision_core::picture::fit(source.width, source.height, max_width, max_height);
         let fitted = Size { width, height };
         match port.sized(source, fitted) {
             Ok(()) => {
-                caps.set_property("caps", wanted(format, Some(fitted)));
+                caps.set_property("caps", wanted(scaling.format, Some(fitted)));
                 gst::PadProbeReturn::Ok
             }
             Err(changed) => {

@@ -20,7 +20,7 @@ pub(super) fn build(path: &Path, site: &Site<'_>) -> Result<(), Fault> {
     let source = element("filesrc")?;
     source.set_property("location", path);
     // A rotation in the recording's tags. Both do nothing where nothing is to be done; the converter is for
-    // formats that the flip does not know.
+    // formats that the flip does not know. What comes in a Jetson's own memory goes past them, and its scaler turns it.
     let (convert, flip) = (element("videoconvert")?, element("videoflip")?);
     flip.set_property_from_str("video-direction", "auto");
     let decoder = decoder(vec![convert, flip], site)?;

@@ -114,7 +114,8 @@ impl ObjectImpl for V4l2 {
             let flag = |name| glib::ParamSpecBoolean::builder(name).build();
             let number = |name, most| glib::ParamSpecUInt::builder(name).maximum(most).build();
             let mut all = vec![number("drop-frame-interval", 30), number("num-extra-surfaces", 55)];
-            // NVIDIA installs these where the decoder is the Tegra's own, and others for GPUs.
+            // NVIDIA's source installs these where the decoder is the Tegra's own, and others for GPUs. That Thor has the others
+            // is our guess.
             all.extend(match Machine::here() {
                 Machine::Orin | Machine::Bare => vec![
                     flag("disable-dpb"),

@@ -25,11 +25,14 @@ mod settings;
 mod support;
 mod surface;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use cartvision_core::PixelFormat;
 use cartvision_pipelines::{
-    CameraSettings, Fault, Frame, FrameSet, Pace, PixelStream, RtspUrl, Source, Taken, Transport, What,
+    CameraSettings, Fault, Frame, FrameSet, Pace, PixelStream, RtspUrl, Size, Source, Taken, Transport, What,
 };
 use machine::{Machine, brief, on, seen, was_tried};
 use support::{
@@ -151,6 +154,14 @@ fn replayed(path: PathBuf) -> Vec<u8> {
     frames.iter().map(luma).collect()
 }
 
+/// Plays a recording that lies on its side, and is to be given upright.
+fn lies(path: &Path) {
+    let set = FrameSet::open(vec![camera("one", file(path))], LOSSLESS).unwrap();
+    let Taken::Given { what: What::Frame(frame), .. } = set.take(LONG) else { panic!("no frame") };
+    assert_eq!((frame.picture().width, frame.picture().height), (36, 64));
+    assert_eq!(set.counters(FIRST).source, Some(Size { width: 180, height: 320 }));
+}
+
 macro_rules! played {
     ($($(#[$about:meta])* fn $name:ident($machine:ident) $body:block)*) => {
         $($(#[$about])* #[test] fn $name() { on(Machine::$machine, stringify!($name), || $body); })*
@@ -256,6 +267,25 @@ played! {
             assert_eq!(replayed(recording(codec)), [16; 20]);
             assert_eq!(texts(scaled()), ["ours I420 320x180", FITTED, "Bilinear"]);
         }
+    }
+
+    /// By the scaler, as nothing else can read what the decoder gives; by the CPU, where that decodes.
+    fn a_recording_that_lies_on_its_side(Orin) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.mov");
+        let h264 = recording("h264");
+        make(&format!(
+            "filesrc location={} ! matroskademux ! h264parse ! qtmux ! filesink location={}",
+            h264.display(),
+            path.display()
+        ));
+        turn(&path, 180);
+        lies(&path);
+        assert_eq!(texts(scaled()), ["NVMM NV12 320x180", "ours RGBA 36x64", "Bilinear Clockwise"]);
+        numbered(&path, SIZE, 25, 5);
+        turn(&path, 180);
+        lies(&path);
+        assert_eq!(texts(scaled()), ["ours I420 180x320", "ours RGBA 36x64", "Bilinear"]);
     }
 
     fn a_recording_that_repeats(Orin) {

@@ -178,7 +178,11 @@ impl BaseTransformImpl for Imp {
         let info = video::VideoInfo::from_caps(input).unwrap();
         let device = input.features(0).unwrap().contains("memory:NVMM");
         *self.input.lock().unwrap() = Some((device, info));
-        let set = format!("{:?}", self.obj().property::<Interpolation>("interpolation-method"));
+        let mut set = format!("{:?}", self.obj().property::<Interpolation>("interpolation-method"));
+        match self.obj().property::<Flip>("flip-method") {
+            Flip::None => {}
+            flip => set += &format!(" {flip:?}"),
+        }
         saw(Seen { element: "nvvidconv", set, input: Some(input.clone()), output: output.clone() });
         Ok(())
     }
