@@ -4,13 +4,16 @@
 //! profile's elements → [videorate] → videoscale → videoconvert → caps → [queue] → appsink → the camera's slot
 //!                      ▲ watched here: the picture's size decides the caps
 //! ```
-//! On a Jetson `nvvidconv` stands in for the scaler and the converter.
+//! On a Jetson `nvvidconv` stands in for the scaler and the converter ([`blocks`](crate::blocks)).
+
+use std::sync::{Mutex, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as app;
 
 use crate::{
+    blocks::{Blocks, Scaling, filter, may_be_device_memory},
     error::{Fault, Size},
     port::Port,
     profile,
@@ -40,9 +43,10 @@ impl Graph {
             limit.set_property("max-rate", i32::try_from(rate.0.get()).unwrap_or(i32::MAX));
             tail.push(limit);
         }
-        let format = scaler(&mut tail)?;
-        let caps = element("capsfilter")?;
-        caps.set_property("caps", wanted(format, None));
+        let blocks = Blocks::here();
+        let scaling = blocks.scaler.elements()?;
+        tail.extend(scaling.elements.iter().cloned());
+        let caps = filter(&wanted(scaling.format, None))?;
         tail.push(caps.clone());
         // A live camera needs none: its thread never waits for us.
         if settings.source.ends() {
@@ -71,8 +75,9 @@ impl Graph {
         tail.push(sink.upcast());
 
         add(&pipeline, &tail)?;
-        fit_to_source(&tail[0], caps, format, settings, &port)?;
-        profile::build(settings, pace, &profile::Site { pipeline: &pipeline, entry: &tail[0], port: &port })?;
+        fit_to_source(&tail[0], caps, scaling, settings, &port)?;
+        let site = profile::Site { pipeline: &pipeline, entry: &tail[0], port: &port, blocks };
+        profile::build(settings, pace, &site)?;
         Ok(Self { pipeline, port })
     }
 
@@ -122,11 +127,29 @@ pub(crate) fn element(factory: &str) -> Result<gst::Element, Fault> {
 /// The Debian and Ubuntu package that brings an element that we name.
 fn package(factory: &str) -> &'static str {
     match factory {
-        "nvarguscamerasrc" | "nvvidconv" => "nvidia-l4t-gstreamer (JetPack)",
+        "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvjpegdec" => "nvidia-l4t-gstreamer (JetPack)",
         "v4l2src" | "jpegdec" | "rtspsrc" | "videoflip" => "gstreamer1.0-plugins-good",
         "queue" | "capsfilter" | "filesrc" => "libgstreamer1.0-0",
         _ => "gstreamer1.0-plugins-base",
     }
+}
+
+/// Sets a property of an element that is not GStreamer's own: an error where its version has none of this name, or
+/// takes no such value.
+pub(crate) fn set(element: &gst::Element, name: &str, value: &str) -> Result<(), Fault> {
+    let refused =
+        |what: &str| Fault::Element { element: element.name().into(), reason: format!("{name}: {what}") };
+    let property = element.find_property(name).ok_or_else(|| refused("it has no such property"))?;
+    let parsed =
+        gst::glib::Value::deserialize(value, property.value_type()).map_err(|e| refused(&e.message))?;
+    let range = property.downcast_ref::<gst::glib::ParamSpecInt>().map(|p| p.minimum()..=p.maximum());
+    if let (Some(range), Ok(n)) = (range, parsed.get::<i32>())
+        && !range.contains(&n)
+    {
+        return Err(refused(&format!("{n} is not within {range:?}")));
+    }
+    element.set_property_from_value(name, &parsed);
+    Ok(())
 }
 
 /// Adds `elements` to the pipeline and links each to the next.
@@ -144,31 +167,6 @@ pub(crate) fn link(from: &gst::Element, to: &gst::Element) -> Result<(), Fault> 
     from.link(to).map_err(|e| Fault::Element { element: from.name().into(), reason: e.message.to_string() })
 }
 
-/// The elements that scale and convert, and the format they are asked for.
-///
-/// Measured on x86-64, 640x360 I420 → 416x234, CPU per frame beyond decoding (medians of seven interleaved runs),
-/// relative to scale-then-convert to RGBx (0.40 ms): to RGB 1.3; convert-then-scale 1.5 (RGBx) and 2.3 (RGB);
-/// `videoconvertscale`, which 1.20 lacks besides, 2.9 (RGB); two threads 2.0 (RGB). RGBx is also what a Jetson
-/// gives.
-fn scaler(tail: &mut Vec<gst::Element>) -> Result<&'static str, Fault> {
-    if has_nvvidconv() {
-        tail.push(element("nvvidconv")?);
-        return Ok("RGBA");
-    }
-    let scale = element("videoscale")?;
-    // The fitted size is the picture's aspect to the pixel; borders would move every box.
-    scale.set_property("add-borders", false);
-    scale.set_property_from_str("method", "bilinear");
-    tail.push(scale);
-    tail.push(element("videoconvert")?);
-    Ok("RGBx")
-}
-
-/// Whether pictures may lie in a Jetson's own memory, which only its own elements reach.
-pub(crate) fn has_nvvidconv() -> bool {
-    gst::ElementFactory::find("nvvidconv").is_some()
-}
-
 fn wanted(format: &str, size: Option<Size>) -> gst::Caps {
     let caps = gst::Caps::builder("video/x-raw").field("format", format);
     match size {
@@ -182,12 +180,20 @@ fn wanted(format: &str, size: Option<Size>) -> gst::Caps {
     }
 }
 
+/// How pictures come to the scaler.
+#[derive(Clone, Copy, Default)]
+struct Comes {
+    size: Option<Size>,
+    in_device_memory: bool,
+    on_its_side: bool,
+}
+
 /// Asks `caps` for the fitted size as soon as the source's is known, and ends the stream where it changes.
 /// Until the first picture it may still change: a file's rotation is known a moment after its size.
 fn fit_to_source(
     entry: &gst::Element,
     caps: gst::Element,
-    format: &'static str,
+    scaling: Scaling,
     settings: &CameraSettings,
     port: &Port,
 ) -> Result<(), Fault> {
@@ -196,6 +202,7 @@ fn fit_to_source(
         .ok_or_else(|| Fault::Element { element: entry.name().into(), reason: "it has no input".into() })?;
     let (max_width, max_height) = (settings.max_width, settings.max_height);
     let port = port.clone();
+    let comes = Mutex::new(Comes::default());
     let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
     pad.add_probe(kinds, move |pad, info| {
         let event = match &info.data {
@@ -206,14 +213,32 @@ fn fit_to_source(
             }
             _ => return gst::PadProbeReturn::Ok,
         };
-        let gst::EventView::Caps(event) = event.view() else { return gst::PadProbeReturn::Ok };
-        let Some(source) = shown_size(event.caps()) else { return gst::PadProbeReturn::Ok };
+        let mut comes = comes.lock().unwrap_or_else(PoisonError::into_inner);
+        match event.view() {
+            gst::EventView::Caps(event) => {
+                comes.size = shown_size(event.caps());
+                comes.in_device_memory = may_be_device_memory(event.caps());
+            }
+            // Others have been turned by `videoflip`, which leaves the tag as it is.
+            gst::EventView::Tag(event) if comes.in_device_memory => match scaling.turn(event.tag()) {
+                Some(on_its_side) => comes.on_its_side = on_its_side,
+                None => return gst::PadProbeReturn::Ok,
+            },
+            _ => return gst::PadProbeReturn::Ok,
+        }
+        let source = match *comes {
+            Comes { size: None, .. } => return gst::PadProbeReturn::Ok,
+            Comes { size: Some(Size { width, height }), on_its_side: true, .. } => {
+                Size { width: height, height: width }
+            }
+            Comes { size: Some(size), .. } => size,
+        };
         let (width, height) =
             cartvision_core::picture::fit(source.width, source.height, max_width, max_height);
         let fitted = Size { width, height };
         match port.sized(source, fitted) {
             Ok(()) => {
-                caps.set_property("caps", wanted(format, Some(fitted)));
+                caps.set_property("caps", wanted(scaling.format, Some(fitted)));
                 gst::PadProbeReturn::Ok
             }
             Err(changed) => {

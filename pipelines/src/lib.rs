@@ -11,6 +11,7 @@
 //! Runs with GStreamer 1.20 to 1.24; no newer interface is used.
 
 mod attendant;
+mod blocks;
 mod board;
 mod error;
 mod frame;

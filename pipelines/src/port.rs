@@ -16,6 +16,7 @@ use gstreamer_video as video;
 
 use crate::{
     attendant::Desk,
+    blocks::Blocks,
     board::{Board, Put, Sizes},
     error::{Fault, Size},
     frame::Pixels,
@@ -127,6 +128,12 @@ impl Port {
     /// Which opening of the camera this is.
     pub fn run(&self) -> u32 {
         self.0.run
+    }
+
+    /// What this camera's pictures are decoded, scaled and converted by.
+    pub fn decodes(&self, decoder: &str, blocks: Blocks) {
+        let (camera, scaler) = (self.0.camera.index(), blocks.scaler.name());
+        tracing::info!(camera, decoder, scaler, "pictures go through");
     }
 
     /// A decoded picture came.

@@ -2,6 +2,7 @@
 //! that lead to the graph's `entry`.
 
 mod csi;
+mod decoder;
 mod file;
 mod rtsp;
 mod test;
@@ -10,6 +11,7 @@ mod v4l2;
 use gstreamer as gst;
 
 use crate::{
+    blocks::Blocks,
     error::Fault,
     port::Port,
     settings::{CameraSettings, Pace, Source},
@@ -18,9 +20,10 @@ use crate::{
 /// Where a profile builds.
 pub(crate) struct Site<'a> {
     pub pipeline: &'a gst::Pipeline,
-    /// Takes decoded pictures of any size and format.
+    /// Takes decoded pictures of any size, and of the formats and the memory that `blocks` says.
     pub entry: &'a gst::Element,
     pub port: &'a Port,
+    pub blocks: Blocks,
 }
 
 /// Whether such a camera can be opened at this pace.

@@ -97,14 +97,7 @@ fn a_rotated_recording_stands_upright() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("clip.mov");
     numbered(&path, (96, 64), 25, 10);
-    // The rotation is a matrix in the track's header, 40 bytes into its content.
-    let mut bytes = std::fs::read(&path).unwrap();
-    let header = bytes.windows(4).position(|w| w == b"tkhd").unwrap() + 4;
-    let quarter_turn: [i32; 9] = [0, 1 << 16, 0, -(1 << 16), 0, 0, 64 << 16, 0, 1 << 30];
-    for (i, value) in quarter_turn.iter().enumerate() {
-        bytes[header + 40 + i * 4..][..4].copy_from_slice(&value.to_be_bytes());
-    }
-    std::fs::write(&path, bytes).unwrap();
+    turn(&path, 64);
     let set = FrameSet::open(vec![camera("one", file(&path))], LOSSLESS).unwrap();
     let Taken::Given { what: What::Frame(frame), .. } = set.take(LONG) else { panic!("no frame") };
     assert_eq!((frame.picture().width, frame.picture().height), (42, 64));

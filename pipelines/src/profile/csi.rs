@@ -1,11 +1,10 @@
 //! A Jetson's CSI sensor. Written to the caps in NVIDIA's accelerated GStreamer guide; **never run on hardware**.
 
-use gstreamer::prelude::*;
-
 use super::{Site, mode};
 use crate::{
+    blocks::{Scaler, filter, in_device_memory},
     error::Fault,
-    graph::{add, element, link},
+    graph::{add, element, link, set},
     settings::Rate,
 };
 
@@ -13,12 +12,13 @@ use crate::{
 /// converted to RGBA by the image processor, and only then in memory that we can read.
 pub(super) fn build(sensor_id: u32, size: (u32, u32), rate: Rate, site: &Site<'_>) -> Result<(), Fault> {
     let source = element("nvarguscamerasrc")?;
-    source.set_property("sensor-id", i32::try_from(sensor_id).unwrap_or(i32::MAX));
-    // Without it the graph would have to link pictures in the device's memory to elements that cannot read it.
-    element("nvvidconv")?;
-    let caps = element("capsfilter")?;
-    let nvmm = mode("video/x-raw", size, rate).features(["memory:NVMM"]).field("format", "NV12");
-    caps.set_property("caps", nvmm.build());
+    set(&source, "sensor-id", &sensor_id.to_string())?;
+    if site.blocks.scaler != Scaler::Nvvidconv {
+        // The graph would have to link pictures in the device's memory to elements that cannot read it.
+        element("nvvidconv")?;
+    }
+    let caps = filter(&in_device_memory(mode("video/x-raw", size, rate).field("format", "NV12")))?;
     add(site.pipeline, &[source, caps.clone()])?;
+    site.port.decodes("none", site.blocks);
     link(&caps, site.entry)
 }

@@ -3,7 +3,7 @@
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::{Site, file::decoder};
+use super::{Site, decoder::decoder};
 use crate::{
     error::Fault,
     graph::{add, element},
@@ -32,7 +32,7 @@ pub(super) fn build(
         let caps = args.get(2).and_then(|v| v.get::<gst::Caps>().ok());
         Some(caps.is_some_and(|caps| is_video(&caps)).to_value())
     });
-    let decoder = decoder(site)?;
+    let decoder = decoder(Vec::new(), site)?;
     add(site.pipeline, std::slice::from_ref(&source))?;
     let (decoder, port) = (decoder.downgrade(), site.port.clone());
     source.connect_pad_added(move |_, pad| {

@@ -35,5 +35,6 @@ pub(super) fn build(
     let caps = element("capsfilter")?;
     caps.set_property("caps", mode("video/x-raw", size, rate).field("format", "I420").build());
     add(site.pipeline, &[source, caps.clone()])?;
+    site.port.decodes("none", site.blocks);
     link(&caps, site.entry)
 }

@@ -6,12 +6,13 @@ use gstreamer::prelude::*;
 
 use super::{Site, mode};
 use crate::{
+    blocks::filter,
     error::Fault,
     graph::{add, element, link},
     settings::{PixelStream, Rate},
 };
 
-/// `v4l2src ! caps [! jpegdec] ! entry`.
+/// `v4l2src ! caps [! decoder] [! adapter] ! entry`.
 pub(super) fn build(
     device: &Path,
     size: (u32, u32),
@@ -30,15 +31,24 @@ pub(super) fn build(
     }
     let source = element("v4l2src")?;
     source.set_property("device", device.to_string_lossy().as_ref());
-    let caps = element("capsfilter")?;
-    let mut elements = vec![source, caps.clone()];
-    match format {
-        PixelStream::Raw => caps.set_property("caps", mode("video/x-raw", size, rate).build()),
-        PixelStream::Mjpeg => {
-            caps.set_property("caps", mode("image/jpeg", size, rate).build());
-            elements.push(element("jpegdec")?);
+    let mut elements = vec![source];
+    let (decoder, in_device_memory) = match format {
+        PixelStream::Raw => {
+            elements.push(filter(&mode("video/x-raw", size, rate).build())?);
+            ("none", false)
         }
+        PixelStream::Mjpeg => {
+            let jpeg = site.blocks.jpeg;
+            let (decoder, in_device_memory) = jpeg.elements()?;
+            elements.push(filter(&mode("image/jpeg", size, rate).build())?);
+            elements.extend(decoder);
+            (jpeg.name(), in_device_memory)
+        }
+    };
+    if !in_device_memory {
+        elements.extend(site.blocks.scaler.adapter()?);
     }
+    site.port.decodes(decoder, site.blocks);
     add(site.pipeline, &elements)?;
     elements.last().map_or(Ok(()), |last| link(last, site.entry))
 }

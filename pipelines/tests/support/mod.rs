@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub mod rtsp;
+
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -101,6 +103,18 @@ pub fn numbered(path: &Path, (width, height): (u32, u32), fps: u32, frames: u32)
     });
     run(pipeline);
     feeder.join().unwrap();
+}
+
+/// Writes a quarter turn into a mov, of whose pictures this is the height.
+pub fn turn(path: &Path, height: i32) {
+    // The rotation is a matrix in the track's header, 40 bytes into its content.
+    let mut bytes = std::fs::read(path).unwrap();
+    let header = bytes.windows(4).position(|w| w == b"tkhd").unwrap() + 4;
+    let quarter_turn: [i32; 9] = [0, 1 << 16, 0, -(1 << 16), 0, 0, height << 16, 0, 1 << 30];
+    for (i, value) in quarter_turn.iter().enumerate() {
+        bytes[header + 40 + i * 4..][..4].copy_from_slice(&value.to_be_bytes());
+    }
+    std::fs::write(path, bytes).unwrap();
 }
 
 /// Luma of frame `n`; it repeats after 13.
