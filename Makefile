@@ -2,11 +2,11 @@
 # Where a step needs rights that it lacks, it says what to run by hand.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-training model faults fuzz soak package test-package bench clean-deps
+.PHONY: help setup build demo test test-training model faults fuzz soak package test-package package-aarch64 test-aarch64 bench clean-deps
 
 help: ## This list
 	@echo "make TARGET, where TARGET is one of:"
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r target what; do printf '  %-13s %s\n' "$$target" "$$what"; done
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r target what; do printf '  %-15s %s\n' "$$target" "$$what"; done
 
 setup: ## Install what is needed: system packages (apt), ONNX Runtime (into .deps/)
 	@scripts/setup
@@ -31,6 +31,12 @@ package: build ## The .deb of this machine's architecture, into target/debian
 
 test-package: package ## Install it into a fresh Debian, boot that, freeze and kill the service (root; needs a mirror)
 	@scripts/test-package
+
+package-aarch64: setup ## The .deb for carts (arm64), into target/debian (root; needs a mirror; 3 GiB in .deps/cross)
+	@cross/build
+
+test-aarch64: build package-aarch64 ## Install that in an arm64 Debian under qemu: check, a replay against this machine's, tests (root)
+	@cross/test
 
 faults: build ## Kill, cut, fill and set back many times, and see that no event is lost (ROUNDS=300)
 	@scripts/faults

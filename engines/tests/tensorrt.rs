@@ -2,7 +2,8 @@
 //! TensorRT-RTX builds engines of the repository's own bundle for GPUs that are not here. What runs on one is tried where
 //! there is one (`a_gpu_sees_what_the_cpu_sees`, which says so where there is none).
 //!
-//! `scripts/tensorrt` brings headers and library.
+//! `scripts/tensorrt` brings headers and library, for x86-64 alone.
+#![cfg(target_arch = "x86_64")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs;
