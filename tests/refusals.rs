@@ -9,7 +9,7 @@ use std::process::Command;
 use cartvision_tests::bench::Bench;
 use cartvision_tests::input::{Real, tiny_model};
 use cartvision_tests::log::EventLog;
-use cartvision_tests::program::{cartlab, cartvisiond, run};
+use cartvision_tests::program::{cartctl, cartlab, cartvisiond, run};
 use cartvision_tests::table::Table;
 use cartvision_tests::video::{self, Index};
 
@@ -231,6 +231,7 @@ fn help_has_an_example_and_the_exit_codes() {
         (&["--help"][..], &["Exit codes:", "replay"][..]),
         (&["run", "--help"], &["Example:", "cartvisiond run --config"]),
         (&["check", "--help"], &["Example:", "cartvisiond check --config"]),
+        (&["bench", "--help"], &["Example:", "cartvisiond bench --config"]),
         (&["replay", "--help"], &["Example:", "cartvisiond replay --bundle"]),
         (&["--version"], &["cartvisiond"]),
     ] {
@@ -240,8 +241,10 @@ fn help_has_an_example_and_the_exit_codes() {
     }
     let ran = run(cartlab().args(["bundle", "--help"])).expect_code(0);
     assert!(ran.stdout.contains("Example:"), "{}", ran.stdout);
+    let ran = run(cartctl().args(["bench", "--help"])).expect_code(0);
+    assert!(ran.stdout.contains("Example:"), "{}", ran.stdout);
     // Without anything: what there is, and the code for wrong usage.
-    for program in [cartvisiond, cartlab] {
+    for program in [cartvisiond, cartlab, cartctl] {
         let ran = run(&mut program()).expect_code(2);
         assert!(ran.stderr.contains("Usage:") && ran.stderr.contains("--help"), "{}", ran.stderr);
     }

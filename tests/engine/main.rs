@@ -149,6 +149,25 @@ fn engines_are_prepared_before_they_are_needed() {
 }
 
 #[test]
+fn a_bench_measures_the_gpu_that_the_cart_would_use() {
+    let shop = Shop::open();
+    let configuration = shop.configuration("");
+    let bench = |behaves| {
+        let mut program = shop.with_fake("bench", &configuration, behaves, 1);
+        run(program.args(["--seconds", "1", "--pattern", "1"]))
+    };
+    // A cart would go on with its CPU; whoever measures wants to know.
+    let Ran { stderr, .. } = bench("refuses").expect_code(3);
+    assert!(stderr.contains("cannot build the model"), "{stderr}");
+    let said: cartvision_wire::Bench = serde_json::from_str(&bench("").expect_code(0).stdout).unwrap();
+    assert!(said.engine.as_str().starts_with("a fake of TensorRT on a fake GPU, "), "{said:?}");
+    assert_eq!(shop.engines().len(), 2, "what was built is kept");
+    assert!(shop.runs() >= said.engine_only.inferences + said.pipeline.pictures, "{said:?}");
+    let said: cartvision_wire::Bench = serde_json::from_str(&bench("none").expect_code(0).stdout).unwrap();
+    assert!(said.engine.as_str().contains("on the CPU") && said.fallback.is_some(), "{said:?}");
+}
+
+#[test]
 fn the_cpu_stands_in_and_the_state_says_why() {
     let shop = Shop::open();
     let best = shop.configuration("");

@@ -51,6 +51,11 @@ pub fn cartlab() -> Command {
     command("cartlab")
 }
 
+/// `cartctl`, likewise.
+pub fn cartctl() -> Command {
+    command("cartctl")
+}
+
 fn command(name: &str) -> Command {
     let mut command = Command::new(path(name));
     command.stdin(Stdio::null());

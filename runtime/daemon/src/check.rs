@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cartvision_engines::tensorrt::Engine;
 use cartvision_engines::{Bundle, Detector, Runtime};
-use cartvision_pipelines::{FrameSet, Pace, Taken, What};
+use cartvision_pipelines::{CameraSettings, FrameSet, Pace, Taken, What};
 use cartvision_wire::ExitCode;
 use serde_json::json;
 
@@ -159,19 +159,15 @@ fn cameras(config: &Config, bundle: Option<&Bundle>) -> Vec<(String, Result<Stri
         .cameras
         .iter()
         .map(|camera| {
-            let result = camera.capture(size).and_then(|settings| {
-                let patience = settings.first_frame_within + Duration::from_secs(1);
-                first_frame(settings, patience)
-            });
+            let result = camera.capture(size).and_then(first_frame);
             (camera.name.to_string(), result)
         })
         .collect()
 }
 
-fn first_frame(
-    settings: cartvision_pipelines::CameraSettings,
-    patience: Duration,
-) -> Result<String, Failure> {
+/// What a camera gives, once it does.
+pub(crate) fn first_frame(settings: CameraSettings) -> Result<String, Failure> {
+    let patience = settings.first_frame_within + Duration::from_secs(1);
     let frames = FrameSet::open(vec![settings], Pace::Live).map_err(Failure::environment)?;
     let until = Instant::now() + patience;
     while Instant::now() < until {

@@ -96,6 +96,14 @@ impl Classifier {
         }
     }
 
+    /// The learned one's engine, where there is one.
+    pub(crate) fn engine(&mut self) -> Option<&mut TemporalClassifier> {
+        match self {
+            Self::Analytic => None,
+            Self::Learned(learned) => Some(&mut learned.engine),
+        }
+    }
+
     /// Questions so far on which the learned classifier failed; `None` where there is none.
     pub(crate) fn failures(&self) -> Option<u64> {
         match self {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cartvision_core::MAX_CAMERAS;
 use cartvision_wire::exit;
 use cartvision_wire::{CameraName, CartId, SessionId, StoreId, UtcTime};
 use clap::{Args, Parser, Subcommand};
@@ -28,6 +29,10 @@ pub(crate) enum Command {
     /// Build the bundle's engines for this computer's GPU, where they are not built yet; a running cart goes on
     #[command(after_help = "Example:\n  cartvisiond prepare --config /etc/cartvision/cart.toml")]
     Prepare(PrepareArgs),
+    /// Measure what this computer makes of a configuration: the engine alone, then cameras to decisions; no broker, no
+    /// database. One JSON object on standard output: `cartctl bench` shows it as a table
+    #[command(after_help = "Example:\n  cartvisiond bench --config /etc/cartvision/cart.toml --seconds 60")]
+    Bench(BenchArgs),
     /// Run recorded files through the same pipeline, every frame, as one session
     #[command(
         after_help = "Example:\n  cartvisiond replay --bundle my-bundle --camera rim=clip.mp4 --events events.jsonl"
@@ -60,6 +65,19 @@ pub(crate) struct PrepareArgs {
     /// The cart's configuration: its bundle, and the state directory that engines are kept in
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The cart's configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// How long to look at one picture, and then through the cameras
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(crate) seconds: u16,
+    /// So many cameras that show a test picture (1280×720, 30 a second), instead of the configuration's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=MAX_CAMERAS as i64))]
+    pub(crate) pattern: Option<u8>,
 }
 
 #[derive(Debug, Args)]

@@ -23,20 +23,31 @@ impl Latency {
     }
 
     pub(crate) fn add(&mut self, took: Duration) {
-        self.last[self.count % KEPT] = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        self.last[self.count % KEPT] = micros(took);
         self.count += 1;
     }
 
     /// Percentiles of what was kept; `None` before the first.
     pub(crate) fn figures(&self) -> Option<StageFigures> {
-        let kept = self.count.min(KEPT);
-        let mut sorted = self.last;
-        let sorted = sorted.get_mut(..kept).filter(|s| !s.is_empty())?;
-        sorted.sort_unstable();
-        // Nearest rank.
-        let percentile = |p: usize| Measure::new(f64::from(sorted[(kept * p).div_ceil(100) - 1]) / 1e3);
-        Some(StageFigures { stage: self.stage.into(), p50_ms: percentile(50), p99_ms: percentile(99) })
+        let mut last = self.last;
+        percentiles(self.stage, last.get_mut(..self.count.min(KEPT))?)
     }
+}
+
+/// Percentiles of these latencies, microseconds, which are sorted for it; `None` where there are none.
+pub(crate) fn percentiles(stage: &str, latencies: &mut [u32]) -> Option<StageFigures> {
+    latencies.sort_unstable();
+    // Nearest rank.
+    let percentile = |p: usize| {
+        let rank = (latencies.len() * p).div_ceil(100);
+        latencies.get(rank.checked_sub(1)?).map(|us| Measure::new(f64::from(*us) / 1e3))
+    };
+    Some(StageFigures { stage: stage.into(), p50_ms: percentile(50)?, p99_ms: percentile(99)? })
+}
+
+/// As latencies are kept: microseconds.
+pub(crate) fn micros(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// The process's memory; zeros where `/proc` cannot be read.

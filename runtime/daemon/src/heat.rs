@@ -18,8 +18,8 @@ use cartvision_pipelines::Rate;
 use crate::facts::Fact;
 use crate::failure::Failure;
 
-/// How often the sensors are read.
-const EVERY: Duration = Duration::from_secs(2);
+/// How often a cart reads the sensors.
+pub(crate) const EVERY: Duration = Duration::from_secs(2);
 /// How long a step is given to show in the temperature.
 const STEP: Duration = Duration::from_secs(10);
 /// Pictures a second of each camera, from step to step; the first is "as they come".
@@ -81,13 +81,13 @@ impl Sensors {
         })
     }
 
-    /// Reads them for as long as somebody wants to know. A board answers slowly: not on the loop's thread.
-    pub(crate) fn watch(self, facts: SyncSender<Fact>) -> Result<(), Failure> {
+    /// Reads them so often, for as long as somebody wants to know. A board answers slowly: not on the loop's thread.
+    pub(crate) fn watch(self, every: Duration, facts: SyncSender<Fact>) -> Result<(), Failure> {
         thread::Builder::new()
             .name("sensors".into())
             .spawn(move || {
                 while facts.send(Fact::Sensed(self.read())).is_ok() {
-                    thread::sleep(EVERY);
+                    thread::sleep(every);
                 }
             })
             .map(drop)

@@ -9,9 +9,10 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::cli::Command;
 
-/// Starts logging to stderr or to journald. `run` tells what it does; the other commands only of trouble.
+/// Starts logging to stderr or to journald. Those that take long tell what they do; the other commands only of trouble.
 pub(crate) fn start(command: &Command) {
-    let default = if matches!(command, Command::Run(_) | Command::Prepare(_)) { "info" } else { "warn" };
+    let tells = matches!(command, Command::Run(_) | Command::Prepare(_) | Command::Bench(_));
+    let default = if tells { "info" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let registry = tracing_subscriber::registry().with(filter);
     let terminal = std::io::stderr().is_terminal();

@@ -7,6 +7,7 @@
 //! Absent on purpose: an async runtime around the loop (only the broker link needs one, and keeps it to its own
 //! thread), and any decision outside `cartvision-core`.
 
+mod bench;
 mod broker;
 mod cart;
 mod catalogue;
@@ -53,6 +54,7 @@ fn main() -> std::process::ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Prepare(args) => prepare::prepare(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Replay(args) => replay::replay(&args),
     };
     match ended {

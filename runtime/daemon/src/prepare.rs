@@ -3,14 +3,14 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use cartvision_engines::Bundle;
 use cartvision_engines::tensorrt::Progress;
+use cartvision_engines::{Bundle, EngineError};
 use cartvision_wire::ExitCode;
 
 use crate::Ended;
 use crate::cli::PrepareArgs;
 use crate::config::Config;
-use crate::engine;
+use crate::engine::{self, Site};
 
 pub(crate) fn prepare(args: &PrepareArgs) -> Ended {
     let config = Config::read(&args.config)?;
@@ -19,6 +19,13 @@ pub(crate) fn prepare(args: &PrepareArgs) -> Ended {
         tracing::info!("nothing to prepare: this cart infers on its CPU");
         return Ok(ExitCode::Fine);
     };
+    let engines = build(&site)?;
+    tracing::info!(engines, gpu = %site.gpu.device(), "prepared");
+    Ok(ExitCode::Fine)
+}
+
+/// Builds what is not built, and shows a terminal how far it is; how many engines there are then.
+pub(crate) fn build(site: &Site) -> Result<usize, EngineError> {
     let mut err = std::io::stderr();
     let tty = err.is_terminal();
     let mut progress = |model: &str, at: Progress<'_>| {
@@ -33,6 +40,5 @@ pub(crate) fn prepare(args: &PrepareArgs) -> Ended {
     if tty {
         _ = write!(std::io::stderr(), "\r\x1b[K");
     }
-    tracing::info!(engines = engines.len(), gpu = %site.gpu.device(), "prepared");
-    Ok(ExitCode::Fine)
+    Ok(engines.len())
 }

@@ -24,7 +24,7 @@ use crate::facts::{self, Fact};
 use crate::failure::Failure;
 use crate::figures::{self, Latency};
 use crate::health::{Health, Trouble};
-use crate::heat::{Brake, Reading, Sensors};
+use crate::heat::{self, Brake, Reading, Sensors};
 use crate::inference::{self, Inferred, Sighting};
 use crate::journal::Journal;
 use crate::order::{Order, Window};
@@ -34,7 +34,7 @@ use crate::store::{Log, Opening, Place, StoreFact, Writer};
 use crate::{Ended, signals};
 
 /// How often the core is told that time has passed.
-const TICK: Duration = Duration::from_millis(100);
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// Waits before a failed camera is opened again: from this, doubled each time, up to that.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     let no_thread = |e| Failure::environment(format_args!("cannot start a thread: {e}"));
     let writer = Writer::start(opening, post.clone(), sender.clone()).map_err(no_thread)?;
     let link = Link::start(config.identity, post.clone(), reader, sender.clone()).map_err(no_thread)?;
-    Sensors::below(&config.sysfs).watch(sender.clone())?;
+    Sensors::below(&config.sysfs).watch(heat::EVERY, sender.clone())?;
     let spares = Spares::default();
     let workers = inference::start(&frames, detectors, &spares, &sender, &window)?;
     let builder = match place {

@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod basket;
+pub mod bench;
 pub mod bounded;
 pub mod command;
 pub mod event;
@@ -28,6 +29,7 @@ pub mod unit;
 
 pub use address::{Address, AddressError};
 pub use basket::{Basket, BasketLine};
+pub use bench::Bench;
 pub use bounded::{List, Text};
 pub use command::{Command, CommandError, CommandName, Request};
 pub use event::{Event, EventData, EventError, EventType};
