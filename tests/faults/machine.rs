@@ -123,7 +123,17 @@ fn the_commit_is_on_disk_before_anything_is_sent() {
     let (configuration, mut backend) = shop.open(&shop.broker.url());
     let trace = shop.bench.at("trace");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,write,writev,sendto,pwrite64", "-o"]);
+    // -D: the cart is our child and strace looks on, so that what ends our child ends the cart.
+    strace.args([
+        "-D",
+        "-f",
+        "-y",
+        "-s",
+        "4096",
+        "-e",
+        "trace=fsync,fdatasync,write,writev,sendto,pwrite64",
+        "-o",
+    ]);
     strace.arg(&trace).arg(path("cartvisiond")).args(["run", "--config"]);
     let cart = Running::start(strace.arg(&configuration));
     backend.observer.wait_state("online", |_| true);
@@ -134,9 +144,14 @@ fn the_commit_is_on_disk_before_anything_is_sent() {
     }
     backend.wait_delivered();
     let tally = backend.tally().expect_whole("traced");
-    drop(cart);
+    stop(cart);
+    let read = || fs::read_to_string(&trace).unwrap();
+    wait_until(
+        || read().trim_end().ends_with("+++ exited with 0 +++").then_some(()),
+        || "the trace is whole".to_owned(),
+    );
     let (mut synced, mut written, mut checked) = (0_u64, 0_u64, 0);
-    for line in fs::read_to_string(&trace).unwrap().lines() {
+    for line in read().lines() {
         // The log's write holds the event; the fsync after it (of the same file) makes it stay.
         let newest = |line: &str| {
             let numbers = line.split("\\\"sequence\\\":\\\"").skip(1);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cartvision_wire::event::{CONTENT_TYPE, MAX_EVENT_BYTES};
 use cartvision_wire::{CartId, CommandName, Root, StoreId, schema};
+use rumqttc::NetworkOptions;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, PublishProperties};
 use rumqttc::v5::{Client, Connection, Event, MqttOptions};
@@ -74,6 +75,7 @@ impl Observer {
         let mut options = MqttOptions::new(format!("{id}-{filter}"), "127.0.0.1", broker.observer_port());
         options.set_max_packet_size(Some(1024 * 1024));
         options.set_connection_timeout(PATIENCE.as_secs());
+        options.set_network_options(at_once());
         let (client, connection) = Client::new(options, 64);
         let heard = Arc::new(Heard::default());
         let mut filter = Filter::new(filter, QoS::AtLeastOnce);
@@ -264,6 +266,13 @@ fn read(publish: Publish) -> Message {
         content_type: properties.content_type,
         correlation: properties.correlation_data.map(|c| c.to_vec()),
     }
+}
+
+/// Every packet goes out at once, as a cart's do.
+pub fn at_once() -> NetworkOptions {
+    let mut options = NetworkOptions::new();
+    options.set_tcp_nodelay(true);
+    options
 }
 
 /// Now, as commands carry it.

@@ -290,9 +290,10 @@ impl Drop for Library {
 /// Passes progress on to the listener: from threads of TensorRT's, one at a time. A panic in it ends the process, as it
 /// may not pass through C++.
 unsafe extern "C" fn tell(context: *mut c_void, phase: *const c_char, step: i32, steps: i32) -> i32 {
-    // SAFETY: `context` is the listener of the call to `build` that is under way; the shim gives a C string.
-    let (listener, phase) =
-        unsafe { (&mut *context.cast::<&mut Listener<'_>>(), CStr::from_ptr(phase).to_string_lossy()) };
+    // SAFETY: `context` is the listener of the call to `build` that is under way.
+    let listener = unsafe { &mut *context.cast::<&mut Listener<'_>>() };
+    // SAFETY: the shim gives a C string that lives through this call.
+    let phase = unsafe { CStr::from_ptr(phase) }.to_string_lossy();
     i32::from(listener(Progress { phase: &phase, step, steps }))
 }
 

@@ -8,7 +8,7 @@ use cartvision_wire::{Address, Root, State};
 use rumqttc::v5::MqttOptions;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, LastWillProperties};
-use rumqttc::{TlsConfiguration, Transport};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
@@ -42,6 +42,10 @@ impl Identity {
         options.set_connection_timeout(CONNECT_WITHIN_S);
         options.set_max_packet_size(Some(MAX_PACKET_BYTES));
         options.set_outgoing_inflight_upper_limit(MAX_IN_FLIGHT);
+        // Packets are small: one would wait for the other side's delayed acknowledgement of the one before.
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
         if let Some(user) = &self.address.user {
             options.set_credentials(user.clone(), self.credentials.password.clone().unwrap_or_default());
         }
