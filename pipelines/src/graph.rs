@@ -17,7 +17,7 @@ use crate::{
     error::{Fault, Size},
     port::Port,
     profile,
-    settings::{CameraSettings, Pace, Source},
+    settings::{CameraSettings, Pace, Rate, Source},
 };
 
 /// Frames that a replay decodes ahead of the slot: with the slot's own, all that waits.
@@ -41,6 +41,7 @@ impl Graph {
             let limit = element("videorate")?;
             limit.set_property("drop-only", true);
             limit.set_property("max-rate", i32::try_from(rate.0.get()).unwrap_or(i32::MAX));
+            lasting(&limit, rate)?;
             tail.push(limit);
         }
         let blocks = Blocks::here();
@@ -180,6 +181,26 @@ fn wanted(format: &str, size: Option<Size>) -> gst::Caps {
     }
 }
 
+/// Says of each picture how long it lasts: a network camera need not, and `videorate` (1.22) ends the process for it.
+fn lasting(limit: &gst::Element, rate: Rate) -> Result<(), Fault> {
+    let lasts = gst::ClockTime::SECOND / u64::from(rate.0.get());
+    input(limit)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(gst::PadProbeData::Buffer(picture)) = &mut info.data
+            && picture.duration().is_none()
+        {
+            picture.make_mut().set_duration(lasts);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+fn input(element: &gst::Element) -> Result<gst::Pad, Fault> {
+    element
+        .static_pad("sink")
+        .ok_or_else(|| Fault::Element { element: element.name().into(), reason: "it has no input".into() })
+}
+
 /// How pictures come to the scaler.
 #[derive(Clone, Copy, Default)]
 struct Comes {
@@ -197,9 +218,7 @@ fn fit_to_source(
     settings: &CameraSettings,
     port: &Port,
 ) -> Result<(), Fault> {
-    let pad = entry
-        .static_pad("sink")
-        .ok_or_else(|| Fault::Element { element: entry.name().into(), reason: "it has no input".into() })?;
+    let pad = input(entry)?;
     let (max_width, max_height) = (settings.max_width, settings.max_height);
     let port = port.clone();
     let comes = Mutex::new(Comes::default());

@@ -53,6 +53,18 @@ fn a_network_camera_plays_is_lost_and_plays_again() {
     }
 }
 
+/// Its pictures do not say how long they last.
+#[test]
+fn a_network_camera_is_looked_at_less_often() {
+    init();
+    let (port, _server) = serve(Manner::Plays(100), Media::jpegs());
+    let mut settings = camera("net", network(port, ""));
+    settings.rate = Some(rate(10));
+    let (frames, fault) = watch(&FrameSet::open(vec![settings], Pace::Live).unwrap());
+    assert!(matches!(fault, Fault::ConnectionLost { .. }), "{fault:?}");
+    assert!((3..40).contains(&frames), "of 100 packets at 50 pictures a second: {frames}");
+}
+
 #[test]
 fn credentials_are_used_and_never_told() {
     init();
