@@ -84,6 +84,16 @@ fn the_configurations_own_cameras_are_the_default() {
 }
 
 #[test]
+fn a_camera_that_gives_too_few_pictures_is_named() {
+    let place = Bench::tiny();
+    let seldom = "kind = 'test', pattern = 'ball', width = 64, height = 48, framerate = 1";
+    let mut cartctl = cartctl();
+    cartctl.args(["bench", "--seconds", "4", "--config"]).arg(one_camera(&place, "seldom", seldom));
+    let ran = run(&mut cartctl).expect_code(0);
+    assert!(ran.stdout.contains("rim: looked at too seldom to decide by"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_cart_that_runs_is_left_alone_and_named() {
     let place = Bench::tiny();
     let configuration = one_camera(&place, "cart", PATTERN);

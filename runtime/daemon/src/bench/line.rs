@@ -159,7 +159,7 @@ impl Line {
         let Some(eye) = self.eyes.get_mut(sighting.camera.index()) else { return Ok(()) };
         eye.seen = true;
         let slow = self.cart.is_slow(sighting.camera);
-        let came = slow && !std::mem::replace(&mut eye.slow, slow);
+        let came = !std::mem::replace(&mut eye.slow, slow) && slow;
         let Sighting { captured, taken, inferred, .. } = sighting;
         if self.run.is_some() {
             eye.times_slow += u64::from(came);
@@ -176,6 +176,7 @@ impl Line {
     fn begin(&mut self, now: Instant) {
         for (id, eye) in CameraId::all().zip(&mut self.eyes) {
             eye.before = self.frames.counters(id);
+            eye.times_slow = u64::from(eye.slow);
         }
         self.sensed = Sensed::default();
         self.run = Some(Run { began: now, cpu_before: figures::cpu_time() });
