@@ -26,6 +26,9 @@ pub(crate) struct Pace {
 impl Pace {
     /// Another picture was looked at; two of them may be `slowest` apart ([`Span::ZERO`]: as far as they like).
     pub(crate) fn see(&mut self, now: MediaTime, slowest: Span) {
+        if slowest == Span::ZERO {
+            return;
+        }
         let Some(last) = self.last.replace(now) else { return };
         let interval = now.since(last);
         self.intervals = 8.min(self.intervals + 1);
@@ -35,9 +38,7 @@ impl Pace {
         let bound = if self.slow { slowest.ns - slowest.ns / 10 } else { slowest.ns };
         self.against = if (mean > bound) == self.slow { 0 } else { self.against + 1 };
         let gap = interval.ns > slowest.ns.saturating_mul(GAP);
-        if slowest == Span::ZERO {
-            self.slow = false;
-        } else if gap || self.against >= IN_A_ROW {
+        if gap || self.against >= IN_A_ROW {
             self.slow = gap || !self.slow;
             self.against = 0;
         }
@@ -110,7 +111,7 @@ mod tests {
         look(&mut pace, 750, 2000, 50);
         assert!(!pace.was_slow(at(0)));
         let mut pace = Pace::default();
-        (0..9).for_each(|n| pace.see(at(n * 3000), Span::ZERO));
+        (0..1000).for_each(|n| pace.see(at(n * 3000), Span::ZERO));
         assert!(!pace.was_slow(at(0)));
     }
 
