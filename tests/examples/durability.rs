@@ -9,13 +9,11 @@
 //! command out, before the commit; the other's when it hands its client the command's first message. So a command's way in
 //! is on neither. From command to event is what the backend sees, both ways included. Figures are medians of the rounds,
 //! in brackets those of their ratios to the program without an outbox.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
-#![allow(clippy::print_stdout, reason = "the table is what this prints")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc::channel};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -26,19 +24,16 @@ use cartvision_tests::mosquitto::{Door, Mosquitto};
 use cartvision_tests::observer::{Observer, at_once, root, utc_now};
 use cartvision_wire::CommandName;
 use rumqttc::Outgoing;
-use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PublishProperties};
-use rumqttc::v5::{Client, Event, MqttOptions};
+use rumqttc::v5::{Client, Event, MqttOptions, mqttbytes::QoS};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 7;
-/// One command makes so many events.
 const AT_ONCE: usize = 16;
-/// As fast as it goes: so many commands.
+/// As fast as it goes: so many commands, each of which makes so many events.
 const COMMANDS: usize = 200;
-/// Then one event at a time, some more than are counted: telemetry's figures are of the last ones.
-const SINGLES: usize = 320;
-const COUNTED: usize = 300;
+/// Then one event at a time: as many as telemetry keeps, so that its figures are of these.
+const SINGLES: usize = 300;
 
 const PROGRAMS: [&str; 3] = ["cart, database on a disk", "cart, database in memory", "QoS 1, no outbox"];
 type Figures = [f64; 5];
@@ -56,7 +51,7 @@ fn main() {
             figures[program] = match program {
                 0 => cart(&disk, &mut bytes),
                 1 => cart(Path::new("/dev/shm"), &mut bytes),
-                _ => without(bytes.clone().expect("a cart came first")),
+                _ => without(bytes.clone().unwrap()),
             };
             println!("round {}, {}: {:.2?}", round + 1, PROGRAMS[program], figures[program]);
         }
@@ -119,11 +114,11 @@ fn work(observer: &Observer) -> (f64, [f64; 2]) {
     (per_s, percentiles(&took_ms))
 }
 
-/// Of the last ones that telemetry keeps, by nearest rank, as telemetry has it.
+/// Of the single ones, which came last; by nearest rank, as telemetry has it.
 fn percentiles(took_ms: &[f64]) -> [f64; 2] {
-    let mut sorted = took_ms[took_ms.len() - COUNTED..].to_vec();
+    let mut sorted = took_ms[took_ms.len() - SINGLES..].to_vec();
     sorted.sort_by(f64::total_cmp);
-    [50, 99].map(|p| sorted[(COUNTED * p).div_ceil(100) - 1])
+    [50, 99].map(|p| sorted[(SINGLES * p).div_ceil(100) - 1])
 }
 
 fn cart(place: &Path, bytes: &mut Option<Bytes>) -> Figures {
