@@ -127,7 +127,7 @@ impl Database {
     }
 
     /// SQLite's own look at every page.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    fn check(&self) -> Result<(), StoreError> {
         let verdict: String = self
             .connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
@@ -136,6 +136,14 @@ impl Database {
             return Ok(());
         }
         Err(self.damaged(verdict))
+    }
+
+    /// That, and all that an opening reads: the check does not hold indices against rows.
+    pub(super) fn sound(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.cart()?;
+        self.last()?;
+        self.pending().map(drop)
     }
 
     fn damaged(&self, why: String) -> StoreError {

@@ -74,7 +74,7 @@ impl Opening {
     /// yet is taken over from it.
     pub(crate) fn of(place: Place) -> Result<Self, StoreError> {
         let (witness, witnessed) = Witness::open(&place.directory)?;
-        let opened = Database::open(&place.file(), true).and_then(|found| found.check().map(|()| found));
+        let opened = Database::open(&place.file(), true).and_then(|found| found.sound().map(|()| found));
         let (database, damage) = match opened {
             Ok(database) => (database, None),
             Err(e) if e.is_damage() => {
