@@ -25,11 +25,6 @@ impl Shop {
     fn start(&self, rest: &str) -> Running {
         self.bench.start("cart", &self.broker, rest)
     }
-
-    /// Waits for a state with this status, and this among its reasons.
-    fn wait_state(&self, status: &str, reason: &str) {
-        self.observer.wait_state(status, |state| state["reasons"].to_string().contains(reason));
-    }
 }
 
 /// Two pictures a second are too few: said once, not with every picture.
@@ -37,7 +32,7 @@ impl Shop {
 fn too_few_pictures() {
     let shop = Shop::open();
     let cart = shop.start(&(camera("slow", &PATTERN.replace("10", "2")) + &camera("rim", PATTERN)));
-    shop.wait_state("degraded", "too few pictures of camera slow");
+    shop.observer.wait_degraded("too few pictures of camera slow");
     let log = stop(cart);
     let said = log.lines().filter(|l| l.contains("too few of its pictures") && l.contains("slow")).count();
     assert_eq!(said, 1, "{log}");
@@ -84,7 +79,7 @@ fn a_frozen_picture() {
     let shop = Shop::open();
     let still = camera("still", &PATTERN.replace("ball", "black")).replace("source", "frozen_s = 1\nsource");
     let cart = shop.start(&(still + &camera("rim", PATTERN)));
-    shop.wait_state("degraded", "camera still gives no pictures");
+    shop.observer.wait_degraded("camera still gives no pictures");
     let reason = shop.observer.wait("the event of it", |messages| {
         let events = messages.iter().map(|m| m.json());
         events

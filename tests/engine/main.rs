@@ -41,10 +41,6 @@ impl Shop {
         )
     }
 
-    fn wait_state(&self, status: &str, reason: &str) {
-        self.observer.wait_state(status, |state| state["reasons"].to_string().contains(reason));
-    }
-
     /// Pictures that the fake looked at.
     fn runs(&self) -> u64 {
         fs::metadata(self.bench.at("runs")).map_or(0, |about| about.len())
@@ -100,7 +96,7 @@ fn engines_are_built_beside_the_running_cart_and_kept() {
     assert!(check(1).contains("not built yet"), "{}", check(1));
 
     let cart = Running::start(&mut shop.with_fake("run", &configuration, "", 1));
-    shop.wait_state("degraded", "the engine for the GPU is being built");
+    shop.observer.wait_degraded("the engine for the GPU is being built");
     shop.observer.wait_state("online", |_| true);
     shop.wait_runs();
     let log = stop(cart);
@@ -213,7 +209,7 @@ fn a_cart_stops_in_the_middle_of_a_build() {
     let configuration = shop.configuration("");
     let mut cart = Running::start(&mut shop.with_fake("run", &configuration, "slow", 1));
     cart.wait_for_log("the build", |log| log.contains("building it for the GPU"));
-    shop.wait_state("degraded", "is being built");
+    shop.observer.wait_degraded("is being built");
     stop(cart);
     assert!(shop.engines().is_empty(), "nothing half done is kept: {:?}", shop.engines());
 }
@@ -259,6 +255,6 @@ fn a_tensorrt_without_a_driver_is_said() {
     assert!(checked.stderr.contains("libcuda.so.1"), "{}", checked.stderr);
     assert!(checked.stdout.contains("FAILED  gpu"), "{}", checked.stdout);
     let cart = Running::start(&mut with_real("run"));
-    shop.wait_state("degraded", "the CPU infers: there is no NVIDIA driver");
+    shop.observer.wait_degraded("the CPU infers: there is no NVIDIA driver");
     stop(cart);
 }

@@ -131,6 +131,11 @@ impl Observer {
         self.wait_on(&self.root.state(), &what, |s| s["status"] == status && fits(s)).json()
     }
 
+    /// Waits for a degraded state with this among its reasons.
+    pub fn wait_degraded(&self, reason: &str) -> Value {
+        self.wait_state("degraded", |state| state["reasons"].to_string().contains(reason))
+    }
+
     /// Waits for the event of that sequence, and gives all so far.
     pub fn wait_events(&self, sequence: usize) -> EventLog {
         let (topic, last) = (self.root.events(), format!("{sequence:020}"));
