@@ -91,11 +91,13 @@ impl TemporalClassifier {
 
     /// A shape that the model left open shows itself in a first run, and weights that are no numbers.
     fn tried(mut self) -> Result<Self, EngineError> {
-        if let Engine::Cpu { binding, session, .. } = &mut self.engine {
-            onnx::run_bound(session, binding).map_err(onnx::not_a_model(&self.file, "run"))?;
+        match self.classify(&[[0.0; ROW]; WINDOW], &[0.0; ASKED]) {
+            Ok(_) => Ok(self),
+            Err(EngineError::Failed { reason, .. }) => {
+                Err(EngineError::NotAModel { file: self.file, doing: "run", reason })
+            }
+            Err(e) => Err(e),
         }
-        self.classify(&[[0.0; ROW]; WINDOW], &[0.0; ASKED])?;
-        Ok(self)
     }
 
     /// Answers a question that the core asked in its last step, with what the core shows of its track.

@@ -174,11 +174,12 @@ pub(crate) fn open(settings: &Settings, bundle: &Bundle) -> Result<(Inference, P
     let Settings { wanted, ref state_dir, classifier, threads } = *settings;
     let on_gpu = site(wanted, state_dir, bundle, classifier).map_err(Failure::from).and_then(|site| {
         let Some(site) = site else { return Ok((None, Place::Cpu)) };
-        let models = site.models()?;
-        if models.iter().any(|model| !matches!(model.engine, Engine::Ready(_))) {
-            return Ok((None, Place::Building(Box::new(site.clone()))));
-        }
-        let engines = site.build(&mut |_, _| false)?;
+        let ready = |model: Model<'_>| match model.engine {
+            Engine::Ready(engine) => Some(engine),
+            _ => None,
+        };
+        let engines: Option<Vec<_>> = site.models()?.into_iter().map(ready).collect();
+        let Some(engines) = engines else { return Ok((None, Place::Building(Box::new(site)))) };
         let inference = site.load(&engines, threads, classifier)?;
         Ok((Some(inference), Place::Gpu))
     });
