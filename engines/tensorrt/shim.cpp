@@ -123,7 +123,6 @@ void *load(std::string const &path) {
 }
 
 std::string version_of(int32_t number) {
-    // TensorRT counts majors by 10000 since its version 10, as TensorRT-RTX does; older ones by 1000.
     return std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." +
            std::to_string(number % 100);
 }

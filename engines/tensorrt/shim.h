@@ -69,7 +69,7 @@ const char *cvt_built_for(void);
 // Opens TensorRT in `directory`, or where the system's loader finds it (null); touches no GPU.
 int cvt_open(const char *directory, cvt_library **library, char *error, size_t capacity);
 void cvt_close(cvt_library *library);
-// The library's own version: 10000 × major + 100 × minor + patch, and from TensorRT 10 on ten times the first.
+// The library's own version: 10000 × major + 100 × minor + patch.
 int32_t cvt_version(const cvt_library *library);
 
 // Starts the CUDA driver, which everything but building for given capabilities needs; says what the first GPU is.
