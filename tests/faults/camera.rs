@@ -116,7 +116,7 @@ fn a_camera_dies() {
         wait_new(&backend.observer, heard, &root().state(), "the cart online again", |s| {
             s["status"] == "online"
         });
-        backend.wait_delivered();
+        backend.settle();
     }
     // And once it stays away for longer: the other one goes on.
     let heard = backend.observer.messages().len();

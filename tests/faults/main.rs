@@ -111,7 +111,7 @@ fn close(cart: Running, backend: &Backend, fault: &str) -> Tally {
 
 /// Lets the cart deliver what it has, and stops it.
 fn finish(cart: Running, backend: &Backend, fault: &str) -> Tally {
-    backend.wait_delivered();
+    backend.settle();
     stop(cart);
     let decided = backend.rows().0;
     // The broker acknowledges before it passes on.

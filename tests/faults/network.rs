@@ -14,7 +14,8 @@ use crate::{Shop, chance, close, ms, rounds, start_online, tell};
 /// The keep-alive is 10 s, and a link counts as dead after one and a half times that.
 const LONGER_THAN_KEEP_ALIVE: Duration = Duration::from_secs(18);
 
-/// Through a network that does something to the cart while it decides.
+/// Through a network that does something to the cart while it decides. Ten events are on their way when that begins, or,
+/// every other time, some of them have arrived.
 fn through(
     fault: &str,
     few: usize,
@@ -27,12 +28,19 @@ fn through(
     for round in 0..tries {
         backend.next_session();
         let (bad, lasts) = weather(&mut chance, round);
+        proxy.set(Weather::UpStalls);
+        let before = backend.rows().0;
         backend.adjust(10);
+        wait_until(|| (backend.rows().0 >= before + 10).then_some(()), || "ten are decided".to_owned());
+        if chance.bool() {
+            proxy.set(Weather::Fair);
+            sleep(ms(&mut chance, 10));
+        }
         proxy.set(bad);
         backend.adjust(10);
         sleep(lasts);
         proxy.set(Weather::Fair);
-        backend.wait_delivered();
+        backend.settle();
     }
     let tally = close(cart, &backend, fault);
     tell(fault, tries, tally, remark);
@@ -165,7 +173,7 @@ fn the_network_is_cut() {
         backend.adjust(10);
         sleep(LONGER_THAN_KEEP_ALIVE);
         namespace.link("up");
-        backend.wait_delivered();
+        backend.settle();
     }
     let tally = close(cart, &backend, fault);
     tell(fault, tries, tally, "");

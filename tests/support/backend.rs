@@ -129,6 +129,13 @@ impl Backend {
         );
     }
 
+    /// Waits until the cart has decided what it was asked for so far, and has delivered it. Commands come in order: when
+    /// a later one (the open session is opened again, which changes nothing) is answered, none is on its way any more.
+    pub fn settle(&self) {
+        self.observer.command(CommandName::SessionStart, json!({ "session": self.session() }));
+        self.wait_delivered();
+    }
+
     /// Holds what was heard against the cart's database and its own word.
     ///
     /// # Panics
