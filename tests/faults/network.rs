@@ -1,5 +1,6 @@
 //! What networks and brokers do.
 
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -115,11 +116,11 @@ fn the_network_is_slow() {
 /// A network namespace with one link to this machine. Making one needs rights.
 struct Namespace {
     name: String,
+    /// This machine's and the namespace's end of the link: of their own for each process, as several may run.
+    ends: [Ipv4Addr; 2],
 }
 
 impl Namespace {
-    const HOST: &'static str = "10.213.7.1";
-
     fn make() -> Option<Self> {
         let name = format!("cart-{}", std::process::id());
         let ip = |arguments: &str| run(Command::new("ip").args(arguments.split_whitespace()));
@@ -127,14 +128,15 @@ impl Namespace {
             println!("NOT TESTED, a network that is cut: a namespace needs root and iproute2");
             return None;
         }
-        let namespace = Self { name };
-        let name = &namespace.name;
+        let net = Ipv4Addr::new(10, 213, 0, 0).to_bits() + (std::process::id() << 2 & 0xffff);
+        let namespace = Self { name, ends: [net + 1, net + 2].map(Ipv4Addr::from_bits) };
+        let (name, [here, there]) = (&namespace.name, namespace.ends);
         for step in [
             format!("link add h{name} type veth peer name c{name}"),
             format!("link set c{name} netns {name}"),
-            format!("addr add {}/30 dev h{name}", Self::HOST),
+            format!("addr add {here}/30 dev h{name}"),
             format!("link set h{name} up"),
-            format!("-n {name} addr add 10.213.7.2/30 dev c{name}"),
+            format!("-n {name} addr add {there}/30 dev c{name}"),
             format!("-n {name} link set c{name} up"),
             format!("-n {name} link set lo up"),
         ] {
@@ -159,7 +161,7 @@ fn the_network_is_cut() {
     let (fault, tries) = ("the network is cut for longer than the keep-alive", rounds(1));
     let Some(namespace) = Namespace::make() else { return };
     let shop = Shop::new();
-    let proxy = Proxy::from(Namespace::HOST.parse().unwrap(), shop.broker.port());
+    let proxy = Proxy::from(namespace.ends[0], shop.broker.port());
     let (configuration, mut backend) = shop.open(&proxy.url());
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &namespace.name]);
