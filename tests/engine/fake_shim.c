@@ -1,10 +1,11 @@
 /* A FAKE of TensorRT's shim, for what a cart does around a GPU: engines are kept, built beside the running cart, built
- * again, given up, refused. It computes nothing: its "engine" is the model's own bytes, and what it answers is fixed.
- * It cannot show that TensorRT, CUDA or a GPU do what they should: engines/tests/tensorrt.rs tries what of that can be
- * tried.
+ * again, given up, refused. It computes nothing: its "engine" is the model's own bytes and a letter, and what it answers is
+ * fixed. It cannot show that TensorRT, CUDA or a GPU do what they should: engines/tests/tensorrt.rs tries what of
+ * that can be tried.
  *
  * FAKE_GPU says how it behaves: "" (well), "none" (no GPU), "refuses" (every build fails), "slow" (a build takes until
- * it is given up). FAKE_VERSION is the library's version. Each inference adds a byte to the file FAKE_RUNS. */
+ * it is given up). FAKE_VERSION is the library's version. FAKE_DRIVER is what an engine was built with, and must be loaded
+ * with. Each inference adds a byte to the file FAKE_RUNS. */
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -31,6 +32,9 @@ static const char *env(const char *name) {
 }
 
 static int behaves(const char *how) { return strcmp(env("FAKE_GPU"), how) == 0; }
+
+/* What an engine depends on without its key's telling so. */
+static char driver(void) { return env("FAKE_DRIVER")[0]; }
 
 static int fail(char *error, size_t capacity, const char *why) {
     snprintf(error, capacity, "%s", why);
@@ -76,8 +80,9 @@ int cvt_build(cvt_library *library, const void *onnx, size_t size, const cvt_pla
         usleep(10000);
     }
     *built = malloc(sizeof **built);
-    (*built)->size = size;
-    (*built)->data = memcpy(malloc(size), onnx, size);
+    (*built)->size = size + 1;
+    (*built)->data = memcpy(malloc(size + 1), onnx, size);
+    (*built)->data[size] = driver();
     return 0;
 }
 const void *cvt_data(const cvt_bytes *bytes, size_t *size) {
@@ -109,6 +114,9 @@ int cvt_load(cvt_library *library, const void *data, size_t size, int32_t batch,
     (void)library, (void)batch;
     if (size == 0) {
         return fail(error, capacity, "it does not take the engine: it is empty");
+    }
+    if (((const char *)data)[size - 1] != driver()) {
+        return fail(error, capacity, "it does not take the engine: another driver built it");
     }
     *engine = calloc(1, sizeof **engine);
     if (memmem(data, size, "window", 6) != NULL) {

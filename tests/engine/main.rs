@@ -124,6 +124,28 @@ fn engines_are_built_beside_the_running_cart_and_kept() {
     assert_eq!(fs::read(damaged).unwrap(), bytes);
 }
 
+/// Whole, for this GPU and this TensorRT, and not taken all the same.
+#[test]
+fn an_engine_that_is_refused_is_built_again() {
+    let shop = Shop::open();
+    let configuration = shop.configuration("");
+    let with_driver = |command: &str, driver: &str| {
+        let mut program = shop.with_fake(command, &configuration, "", 1);
+        program.env("FAKE_DRIVER", driver);
+        program
+    };
+    let built = |log: &str| log.matches("building it for the GPU").count();
+    let prepare = |driver| built(&run(&mut with_driver("prepare", driver)).expect_code(0).stderr);
+    assert_eq!((prepare("a"), prepare("a"), prepare("b")), (2, 0, 2));
+    let cart = Running::start(&mut with_driver("run", "c"));
+    shop.observer.wait_degraded("the engine for the GPU is being built");
+    shop.wait_runs();
+    let log = stop(cart);
+    assert!(log.contains("is built again: it does not take the engine: another driver"), "{log}");
+    assert_eq!((built(&log), shop.engines().len()), (2, 2));
+    assert_eq!(prepare("c"), 0, "what was built last is kept");
+}
+
 #[test]
 fn engines_are_prepared_before_they_are_needed() {
     let shop = Shop::open();

@@ -56,8 +56,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Ended {
 
     let site = engine::site(config.engine, &config.state_dir, &bundle, config.classifier);
     // What keeps the cart from its GPU is told by `open`.
-    let site = site.ok().flatten();
-    if let Some(site) = &site {
+    let mut site = site.ok().flatten();
+    if let Some(site) = &mut site {
         prepare::build(site)?;
     }
     let settings = config.inference();

@@ -4,7 +4,8 @@
 //!         nothing to reach a GPU with is installed, or model.engine = "cpu"
 //! open() ───────────────────────────────────────────────────────────────────► Cpu
 //!   │ engines are built, and run ───────────────────────────────────────────► Gpu
-//!   │ they are to be built ──► Building: the CPU meanwhile, degraded ────────► Gpu
+//!   │ they are to be built, or TensorRT refuses what is kept
+//!   ├──────────────────► Building: the CPU meanwhile, degraded ──────────────► Gpu
 //!   │                             └── fails ──┐
 //!   └ no driver, another TensorRT, … ─────────┴─────► Fallback: the CPU, degraded
 //! ```
@@ -59,7 +60,9 @@ pub(crate) struct Site {
     pub(crate) gpu: Gpu,
     cache: Cache,
     bundle: Bundle,
-    learned: bool,
+    classifier: Option<Kind>,
+    /// TensorRT refuses what is kept, although the files are whole: all is built again.
+    distrusted: bool,
 }
 
 /// A model, and what there is of it for the GPU.
@@ -71,7 +74,8 @@ pub(crate) struct Model<'a> {
 impl Site {
     /// The models to have engines of, the detector's first.
     pub(crate) fn models(&self) -> Result<Vec<Model<'_>>, EngineError> {
-        let temporal = self.learned.then(|| TemporalClassifier::model(&self.bundle)).transpose()?;
+        let learned = Classifier::kind_of(self.classifier, &self.bundle) == Kind::Learned;
+        let temporal = learned.then(|| TemporalClassifier::model(&self.bundle)).transpose()?;
         let files = std::iter::once(Detector::gpu_model(&self.bundle)?.1).chain(temporal);
         files.map(|file| Ok(Model { file, engine: self.cache.state(&self.gpu, file.sha256)? })).collect()
     }
@@ -84,7 +88,7 @@ impl Site {
         let mut engines = Vec::new();
         for Model { file, engine } in self.models()? {
             engines.push(match engine {
-                Engine::Ready(engine) => engine,
+                Engine::Ready(engine) if !self.distrusted => engine,
                 _ => {
                     let began = Instant::now();
                     tracing::info!(model = file.file, engine = engine.describe(), "building it for the GPU");
@@ -99,8 +103,27 @@ impl Site {
         Ok(engines)
     }
 
-    /// Loads engines that were built: so many detectors, and the classifier.
-    fn load(&self, engines: &[Vec<u8>], count: usize, kind: Option<Kind>) -> Result<Inference, Failure> {
+    /// Loads what was built before: so many detectors, and the classifier. `None` where something is to be built, also
+    /// what TensorRT refuses.
+    pub(crate) fn load_kept(&mut self, count: usize) -> Result<Option<Inference>, EngineError> {
+        let ready = |model: Model<'_>| match model.engine {
+            Engine::Ready(engine) => Some(engine),
+            _ => None,
+        };
+        let engines: Option<Vec<_>> = self.models()?.into_iter().map(ready).collect();
+        let Some(engines) = engines else { return Ok(None) };
+        match self.load(&engines, count) {
+            Ok(inference) => Ok(Some(inference)),
+            Err(why) => {
+                tracing::warn!("what was built for this GPU before is built again: {why}");
+                self.distrusted = true;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Loads engines: so many detectors, and the classifier.
+    pub(crate) fn load(&self, engines: &[Vec<u8>], count: usize) -> Result<Inference, Failure> {
         let [detector, temporal @ ..] = engines else {
             return Err(Failure::defect("there is no engine of a detector"));
         };
@@ -113,7 +136,7 @@ impl Site {
             [temporal, ..] => {
                 Classifier::learned(TemporalClassifier::load_engine(&self.gpu, &self.bundle, temporal)?)
             }
-            [] => Classifier::load(kind, &self.bundle)?,
+            [] => Classifier::load(self.classifier, &self.bundle)?,
         };
         Ok(Inference { detectors, classifier })
     }
@@ -142,7 +165,7 @@ pub(crate) fn site(
     wanted: Wanted,
     state_dir: &Path,
     bundle: &Bundle,
-    kind: Option<Kind>,
+    classifier: Option<Kind>,
 ) -> Result<Option<Site>, EngineError> {
     if wanted == Wanted::Cpu {
         return Ok(None);
@@ -156,8 +179,8 @@ pub(crate) fn site(
         };
     };
     let gpu = library.gpu()?;
-    let learned = Classifier::kind_of(kind, bundle) == Kind::Learned;
-    Ok(Some(Site { gpu, cache: Cache::at(state_dir.join(FOLDER)), bundle: bundle.clone(), learned }))
+    let cache = Cache::at(state_dir.join(FOLDER));
+    Ok(Some(Site { gpu, cache, bundle: bundle.clone(), classifier, distrusted: false }))
 }
 
 /// What a cart's configuration says of inference.
@@ -173,15 +196,11 @@ pub(crate) struct Settings {
 pub(crate) fn open(settings: &Settings, bundle: &Bundle) -> Result<(Inference, Place), Failure> {
     let Settings { wanted, ref state_dir, classifier, threads } = *settings;
     let on_gpu = site(wanted, state_dir, bundle, classifier).map_err(Failure::from).and_then(|site| {
-        let Some(site) = site else { return Ok((None, Place::Cpu)) };
-        let ready = |model: Model<'_>| match model.engine {
-            Engine::Ready(engine) => Some(engine),
-            _ => None,
-        };
-        let engines: Option<Vec<_>> = site.models()?.into_iter().map(ready).collect();
-        let Some(engines) = engines else { return Ok((None, Place::Building(Box::new(site)))) };
-        let inference = site.load(&engines, threads, classifier)?;
-        Ok((Some(inference), Place::Gpu))
+        let Some(mut site) = site else { return Ok((None, Place::Cpu)) };
+        Ok(match site.load_kept(threads)? {
+            Some(inference) => (Some(inference), Place::Gpu),
+            None => (None, Place::Building(Box::new(site))),
+        })
     });
     let (inference, place) = on_gpu.unwrap_or_else(|why| (None, Place::Fallback(why.to_string())));
     let inference = match inference {
@@ -253,7 +272,7 @@ impl Builder {
                 !stop.load(Ordering::Relaxed)
             };
             let built = site.build(&mut progress).map_err(Failure::from);
-            let fact = match built.and_then(|e| site.load(&e, settings.threads, settings.classifier)) {
+            let fact = match built.and_then(|e| site.load(&e, settings.threads)) {
                 Ok(Inference { detectors, classifier }) => {
                     spares.give(detectors);
                     EngineFact::Ready(Box::new(classifier))

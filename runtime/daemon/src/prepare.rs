@@ -3,29 +3,33 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use cartvision_engines::Bundle;
 use cartvision_engines::tensorrt::Progress;
-use cartvision_engines::{Bundle, EngineError};
 use cartvision_wire::ExitCode;
 
 use crate::Ended;
 use crate::cli::PrepareArgs;
 use crate::config::Config;
 use crate::engine::{self, Site};
+use crate::failure::Failure;
 
 pub(crate) fn prepare(args: &PrepareArgs) -> Ended {
     let config = Config::read(&args.config)?;
     let bundle = Bundle::open(&config.bundle)?;
-    let Some(site) = engine::site(config.engine, &config.state_dir, &bundle, config.classifier)? else {
+    let Some(mut site) = engine::site(config.engine, &config.state_dir, &bundle, config.classifier)? else {
         tracing::info!("nothing to prepare: this cart infers on its CPU");
         return Ok(ExitCode::Fine);
     };
-    let engines = build(&site)?;
-    tracing::info!(engines, gpu = %site.gpu.device(), "prepared");
+    build(&mut site)?;
+    tracing::info!(gpu = %site.gpu.device(), "prepared");
     Ok(ExitCode::Fine)
 }
 
-/// Builds what is not built, and shows a terminal how far it is; how many engines there are then.
-pub(crate) fn build(site: &Site) -> Result<usize, EngineError> {
+/// Builds what is not built or is refused, shows a terminal how far it is, and tries what there is then.
+pub(crate) fn build(site: &mut Site) -> Result<(), Failure> {
+    if site.load_kept(1)?.is_some() {
+        return Ok(());
+    }
     let mut err = std::io::stderr();
     let tty = err.is_terminal();
     let mut progress = |model: &str, at: Progress<'_>| {
@@ -40,5 +44,6 @@ pub(crate) fn build(site: &Site) -> Result<usize, EngineError> {
     if tty {
         _ = write!(std::io::stderr(), "\r\x1b[K");
     }
-    Ok(engines.len())
+    site.load(&engines, 1)?;
+    Ok(())
 }
