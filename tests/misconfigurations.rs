@@ -265,6 +265,18 @@ fn check_tells_for_programs_too() {
         assert_eq!(ran.stdout.matches("FAILED").count(), failing.len(), "{name}: {}", ran.stdout);
         assert_eq!(ran.stderr.matches("error: ").count(), failing.len(), "{name}: {}", ran.stderr);
     }
+    // A picture of what each camera sees, where it is asked for.
+    let file = configuration(&bench.at("seen"), &reach(&password), &bench.bundle, &pattern);
+    let check = |pictures: &Path| {
+        let mut command = cartvisiond();
+        run(command.args(["check", "--config"]).arg(&file).arg("--pictures").arg(pictures))
+    };
+    let said = check(&bench.at("pictures")).expect_code(0).stdout;
+    let jpeg = fs::read(bench.at("pictures/rim.jpg")).unwrap();
+    assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]), "{} bytes", jpeg.len());
+    assert!(said.contains("pictures/rim.jpg"), "{said}");
+    let said = check(&bench.at("pictures/rim.jpg")).expect_code(3).stderr;
+    assert!(said.contains("give --pictures a directory"), "{said}");
     let bad = bench.write("bad.toml", "[cart]\nnam = 'x'\n");
     let mut command = cartvisiond();
     command.args(["check", "--json", "--config"]).arg(bad);

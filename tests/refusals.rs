@@ -230,7 +230,7 @@ fn help_has_an_example_and_the_exit_codes() {
     for (arguments, words) in [
         (&["--help"][..], &["Exit codes:", "replay"][..]),
         (&["run", "--help"], &["Example:", "cartvisiond run --config"]),
-        (&["check", "--help"], &["Example:", "cartvisiond check --config"]),
+        (&["check", "--help"], &["Examples:", "cartvisiond check --config"]),
         (&["bench", "--help"], &["Example:", "cartvisiond bench --config"]),
         (&["replay", "--help"], &["Example:", "cartvisiond replay --bundle"]),
         (&["--version"], &["cartvisiond"]),

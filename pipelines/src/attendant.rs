@@ -13,7 +13,7 @@ use crate::{
     board::Board,
     error::Fault,
     graph::Graph,
-    port::{Epoch, Port, Shot},
+    port::{Epoch, Newest, Port, Shot},
     settings::{CameraSettings, Pace},
 };
 
@@ -85,11 +85,12 @@ impl Attendant {
         pace: Pace,
         board: &Arc<Board<Shot>>,
         epoch: &Epoch,
+        newest: &Newest,
     ) -> Result<Self, Fault> {
         let desk = Arc::new(Desk::default());
         desk.open(0);
-        let post =
-            Post { camera, settings, pace, board: board.clone(), epoch: epoch.clone(), desk: desk.clone() };
+        let (board, epoch, newest) = (board.clone(), epoch.clone(), newest.clone());
+        let post = Post { camera, settings, pace, board, epoch, desk: desk.clone(), newest };
         let thread = thread::Builder::new()
             .name("capture".into())
             .spawn(move || post.attend())
@@ -122,6 +123,7 @@ struct Post {
     board: Arc<Board<Shot>>,
     epoch: Epoch,
     desk: Arc<Desk>,
+    newest: Newest,
 }
 
 impl Post {
@@ -150,8 +152,9 @@ impl Post {
     }
 
     fn open(&self, run: u32) -> Result<Graph, Fault> {
-        let (board, epoch, desk) = (self.board.clone(), self.epoch.clone(), self.desk.clone());
-        let port = Port::new(board, (self.camera, run), &self.settings, self.pace, epoch, desk);
+        let (board, epoch) = (self.board.clone(), self.epoch.clone());
+        let told = (self.desk.clone(), self.newest.clone());
+        let port = Port::new(board, (self.camera, run), &self.settings, self.pace, epoch, told);
         let graph = Graph::build(&self.settings, self.pace, port)?;
         graph.play();
         Ok(graph)

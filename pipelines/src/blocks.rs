@@ -4,8 +4,8 @@
 //! on such a board, and to NVIDIA's notes on JetPack 7 (1.24); **never run on hardware**. `tests/jetson` holds it against
 //! stand-ins.
 //!
-//! Deliberately absent: `nvjpegenc`, as nothing takes pictures for evidence yet; NV12 as what we are given, as no model
-//! takes it; pictures that stay in the device's memory up to TensorRT.
+//! Deliberately absent: NV12 as what we are given, as no model takes it; pictures that stay in the device's memory up to
+//! TensorRT.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ use gstreamer::prelude::*;
 
 use crate::{
     error::Fault,
-    graph::{element, set},
+    graph::{element, input, set},
 };
 
 /// What pictures in a Jetson's own memory carry in their caps. Only NVIDIA's elements can read them: mapped, they are a
@@ -26,6 +26,7 @@ pub(crate) const DEVICE_MEMORY: &str = "memory:NVMM";
 pub(crate) struct Blocks {
     pub scaler: Scaler,
     pub jpeg: Jpeg,
+    pub encoder: JpegEncoder,
 }
 
 /// What scales and converts.
@@ -49,6 +50,15 @@ pub(crate) enum Jpeg {
     Jpegdec,
 }
 
+/// What makes stills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JpegEncoder {
+    /// A Jetson's JPEG block, which takes pictures in its own memory.
+    Nvjpegenc,
+    /// On the CPU.
+    Jpegenc,
+}
+
 impl Blocks {
     /// Those of this machine, looked at once, when GStreamer runs.
     pub fn here() -> Self {
@@ -59,19 +69,53 @@ impl Blocks {
     fn found() -> Self {
         // A PC with DeepStream has these decoders without this converter: nothing of ours could read what they give.
         if gst::ElementFactory::find("nvvidconv").is_none() {
-            return Self { scaler: Scaler::Cpu, jpeg: Jpeg::Jpegdec };
+            return Self { scaler: Scaler::Cpu, jpeg: Jpeg::Jpegdec, encoder: JpegEncoder::Jpegenc };
         }
         let has_jpeg_block = gst::ElementFactory::make("nvv4l2decoder")
             .build()
             .is_ok_and(|decoder| decoder.find_property("mjpeg").is_some());
-        // GStreamer's own element of this name, which a Jetson may have too, gives another kind of memory.
+        // GStreamer's own elements of these names, which a Jetson may have too, are for another kind of memory.
         let nvjpegdec = gst::ElementFactory::find("nvjpegdec").is_some_and(|f| gives_device_memory(&f));
+        let nvjpegenc = gst::ElementFactory::find("nvjpegenc")
+            .is_some_and(|f| has_device_memory(&f, gst::PadDirection::Sink));
+        let encoder = if nvjpegenc { JpegEncoder::Nvjpegenc } else { JpegEncoder::Jpegenc };
         let jpeg = match (has_jpeg_block, nvjpegdec) {
             (true, _) => Jpeg::Nvv4l2decoder,
             (false, true) => Jpeg::Nvjpegdec,
             (false, false) => Jpeg::Jpegdec,
         };
-        Self { scaler: Scaler::Nvvidconv, jpeg }
+        Self { scaler: Scaler::Nvvidconv, jpeg, encoder }
+    }
+
+    /// The elements that make JPEGs of what comes to the scaler, each picture in its own size.
+    pub fn stills(self) -> Result<Vec<gst::Element>, Fault> {
+        let encoder = element(self.encoder.name())?;
+        let i420 = gst::Caps::builder("video/x-raw").field("format", "I420");
+        let i420 = match (self.scaler, self.encoder) {
+            (Scaler::Cpu, _) => return Ok(vec![element("videoconvert")?, encoder]),
+            // It takes little from our own memory, and copies that.
+            (Scaler::Nvvidconv, JpegEncoder::Nvjpegenc) => in_device_memory(i420),
+            (Scaler::Nvvidconv, JpegEncoder::Jpegenc) => i420.build(),
+        };
+        let (convert, filter) = (element("nvvidconv")?, filter(&i420)?);
+        let sized = filter.clone();
+        // It converts and scales: the size that it gives is the one that it gets.
+        input(&convert)?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if let Some(event) = info.event()
+                && let gst::EventView::Caps(event) = event.view()
+                && let Some(s) = event.caps().structure(0)
+            {
+                let mut caps = i420.clone();
+                for side in ["width", "height"] {
+                    if let Ok(pixels) = s.value(side) {
+                        caps.make_mut().set_value(side, pixels.clone());
+                    }
+                }
+                sized.set_property("caps", caps);
+            }
+            gst::PadProbeReturn::Ok
+        });
+        Ok(vec![convert, filter, encoder])
     }
 
     /// Whether `decodebin` may take this element for such a stream. NVIDIA's have the highest ranks, so they are asked
@@ -184,6 +228,16 @@ impl Jpeg {
     }
 }
 
+impl JpegEncoder {
+    /// Its element. Its quality is left at 85, the default of both.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nvjpegenc => "nvjpegenc",
+            Self::Jpegenc => "jpegenc",
+        }
+    }
+}
+
 /// These caps, in the device's memory.
 pub(crate) fn in_device_memory(caps: gst::caps::Builder<gst::caps::NoFeature>) -> gst::Caps {
     caps.features([DEVICE_MEMORY]).build()
@@ -202,8 +256,12 @@ pub(crate) fn filter(caps: &gst::Caps) -> Result<gst::Element, Fault> {
 }
 
 fn gives_device_memory(factory: &gst::ElementFactory) -> bool {
+    has_device_memory(factory, gst::PadDirection::Src)
+}
+
+fn has_device_memory(factory: &gst::ElementFactory, direction: gst::PadDirection) -> bool {
     factory
         .static_pad_templates()
         .iter()
-        .any(|pad| pad.direction() == gst::PadDirection::Src && may_be_device_memory(&pad.caps()))
+        .any(|pad| pad.direction() == direction && may_be_device_memory(&pad.caps()))
 }

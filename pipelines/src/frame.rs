@@ -38,6 +38,26 @@ impl std::fmt::Debug for Frame {
     }
 }
 
+/// A JPEG of a whole picture, in the size that the camera gives.
+pub struct Still {
+    /// When it was captured, on the time line of the set: the same as its frame's.
+    pub at: MediaTime,
+    pub(crate) jpeg: gst::MappedBuffer<gst::buffer::Readable>,
+}
+
+impl Still {
+    /// The JPEG, as a file holds it.
+    pub fn jpeg(&self) -> &[u8] {
+        self.jpeg.as_slice()
+    }
+}
+
+impl std::fmt::Debug for Still {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Still {{ at: {} ns, {} bytes }}", self.at.ns, self.jpeg.len())
+    }
+}
+
 /// A mapped buffer with one of the layouts that a [`Picture`] can have. (Not GStreamer's own `VideoFrame`: with
 /// its four planes and four mappings it is five times as big, and frames are moved about.)
 pub(crate) struct Pixels {

@@ -3,6 +3,7 @@
 //! ```text
 //! profile's elements → [videorate] → videoscale → videoconvert → caps → [queue] → appsink → the camera's slot
 //!                      ▲ watched here: the picture's size decides the caps
+//!                ╰─ [tee] → videorate → queue → converter → JPEG encoder → appsink → the camera's still
 //! ```
 //! On a Jetson `nvvidconv` stands in for the scaler and the converter ([`blocks`](crate::blocks)).
 
@@ -38,13 +39,11 @@ impl Graph {
 
         let mut tail = Vec::new();
         if let Some(rate) = settings.rate {
-            let limit = element("videorate")?;
-            limit.set_property("drop-only", true);
-            limit.set_property("max-rate", i32::try_from(rate.0.get()).unwrap_or(i32::MAX));
-            lasting(&limit, rate)?;
-            tail.push(limit);
+            tail.push(limit(rate)?);
         }
         let blocks = Blocks::here();
+        let fork = settings.stills.map(|rate| Ok((element("tee")?, rate))).transpose()?;
+        tail.extend(fork.iter().map(|(tee, _)| tee.clone()));
         let scaling = blocks.scaler.elements()?;
         tail.extend(scaling.elements.iter().cloned());
         let caps = filter(&wanted(scaling.format, None))?;
@@ -76,6 +75,9 @@ impl Graph {
         tail.push(sink.upcast());
 
         add(&pipeline, &tail)?;
+        if let Some((tee, rate)) = &fork {
+            add_stills(&pipeline, tee, *rate, blocks, &port)?;
+        }
         fit_to_source(&tail[0], caps, scaling, settings, &port)?;
         let site = profile::Site { pipeline: &pipeline, entry: &tail[0], port: &port, blocks };
         profile::build(settings, pace, &site)?;
@@ -128,9 +130,11 @@ pub(crate) fn element(factory: &str) -> Result<gst::Element, Fault> {
 /// The Debian and Ubuntu package that brings an element that we name.
 fn package(factory: &str) -> &'static str {
     match factory {
-        "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvjpegdec" => "nvidia-l4t-gstreamer (JetPack)",
-        "v4l2src" | "jpegdec" | "rtspsrc" | "videoflip" => "gstreamer1.0-plugins-good",
-        "queue" | "capsfilter" | "filesrc" => "libgstreamer1.0-0",
+        "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvjpegdec" | "nvjpegenc" => {
+            "nvidia-l4t-gstreamer (JetPack)"
+        }
+        "v4l2src" | "jpegdec" | "jpegenc" | "rtspsrc" | "videoflip" => "gstreamer1.0-plugins-good",
+        "queue" | "tee" | "capsfilter" | "filesrc" => "libgstreamer1.0-0",
         _ => "gstreamer1.0-plugins-base",
     }
 }
@@ -181,6 +185,47 @@ fn wanted(format: &str, size: Option<Size>) -> gst::Caps {
     }
 }
 
+/// The branch that makes stills. What it has no time for it drops: it holds up nobody, and keeps two pictures of the
+/// camera's at most.
+fn add_stills(
+    pipeline: &gst::Pipeline,
+    tee: &gst::Element,
+    rate: Rate,
+    blocks: Blocks,
+    port: &Port,
+) -> Result<(), Fault> {
+    let queue = element("queue")?;
+    queue.set_property("max-size-buffers", 1_u32);
+    queue.set_property("max-size-bytes", 0_u32);
+    queue.set_property("max-size-time", 0_u64);
+    queue.set_property_from_str("leaky", "downstream");
+    let sink = app::AppSink::builder()
+        .sync(false)
+        // The graph need not wait for its first one.
+        .async_(false)
+        .max_buffers(1)
+        .drop(true)
+        .enable_last_sample(false)
+        .build();
+    let samples = port.clone();
+    let callbacks = app::AppSinkCallbacks::builder().new_sample(move |sink| samples.still(sink));
+    sink.set_callbacks(callbacks.build());
+    let mut branch = vec![limit(rate)?, queue];
+    branch.extend(blocks.stills()?);
+    branch.push(sink.upcast());
+    add(pipeline, &branch)?;
+    link(tee, &branch[0])
+}
+
+/// Lets at most so many pictures a second through.
+fn limit(rate: Rate) -> Result<gst::Element, Fault> {
+    let limit = element("videorate")?;
+    limit.set_property("drop-only", true);
+    limit.set_property("max-rate", i32::try_from(rate.0.get()).unwrap_or(i32::MAX));
+    lasting(&limit, rate)?;
+    Ok(limit)
+}
+
 /// Says of each picture how long it lasts: a network camera need not, and `videorate` (1.22) ends the process for it.
 fn lasting(limit: &gst::Element, rate: Rate) -> Result<(), Fault> {
     let lasts = gst::ClockTime::SECOND / u64::from(rate.0.get());
@@ -195,7 +240,8 @@ fn lasting(limit: &gst::Element, rate: Rate) -> Result<(), Fault> {
     Ok(())
 }
 
-fn input(element: &gst::Element) -> Result<gst::Pad, Fault> {
+/// An element's way in.
+pub(crate) fn input(element: &gst::Element) -> Result<gst::Pad, Fault> {
     element
         .static_pad("sink")
         .ok_or_else(|| Fault::Element { element: element.name().into(), reason: "it has no input".into() })

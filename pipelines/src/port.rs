@@ -19,7 +19,7 @@ use crate::{
     blocks::Blocks,
     board::{Board, Put, Sizes},
     error::{Fault, Size},
-    frame::Pixels,
+    frame::{Pixels, Still},
     reason,
     settings::{CameraSettings, Pace, Source},
 };
@@ -37,6 +37,11 @@ pub(crate) struct Shot {
     pub pixels: Pixels,
     pub captured: Instant,
 }
+
+/// The newest still of a camera; an older one that nobody took is gone.
+pub(crate) type Newest = Arc<Mutex<Option<Still>>>;
+
+const TIMELESS: &str = "its frames carry no times; put it into a container such as mp4 or mkv";
 
 /// How much earlier than declared a recording may end, besides two frames, where its container declares the end
 /// of the video itself: muxers round it, to a hundredth of a second at worst.
@@ -57,10 +62,21 @@ struct Inner {
     pace: Pace,
     epoch: Epoch,
     desk: Arc<Desk>,
+    newest: Newest,
     frozen_within: Option<Duration>,
     /// A decoded picture has come through: from here on errors wait for the good frames before them.
     entered: AtomicBool,
     progress: Mutex<Progress>,
+}
+
+/// When a picture was captured, and where in its stream.
+struct Moment {
+    /// On the set's time line.
+    at: MediaTime,
+    /// Stream time.
+    stream: gst::ClockTime,
+    /// Stream time at which the stream ends, where it says so.
+    stop: Option<gst::ClockTime>,
 }
 
 /// How far the stream has come. Never locked together with the board.
@@ -104,7 +120,7 @@ impl Port {
         settings: &CameraSettings,
         pace: Pace,
         epoch: Epoch,
-        desk: Arc<Desk>,
+        (desk, newest): (Arc<Desk>, Newest),
     ) -> Self {
         Self(Arc::new(Inner {
             board,
@@ -114,6 +130,7 @@ impl Port {
             pace,
             epoch,
             desk,
+            newest,
             frozen_within: settings.frozen_within,
             entered: AtomicBool::new(false),
             progress: Mutex::default(),
@@ -179,17 +196,24 @@ impl Port {
         }
     }
 
-    fn shot(
-        &self,
-        sink: &app::AppSink,
-        sample: &gst::SampleRef,
-    ) -> Result<(MediaTime, Pixels), &'static str> {
-        const TIMELESS: &str = "its frames carry no times; put it into a container such as mp4 or mkv";
-        const SHAPELESS: &str = "a frame has another layout than was asked for";
+    /// A still at the end of its branch.
+    pub fn still(&self, sink: &app::AppSink) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let buffer = sample.buffer_owned().and_then(|buffer| buffer.into_mapped_buffer_readable().ok());
+        let at = self.moment(sink, &sample);
+        let still = buffer.ok_or("a still cannot be read").and_then(|jpeg| Ok(Still { at: at?.at, jpeg }));
+        let still = still.map_err(|reason| {
+            self.fail(Fault::Damaged { element: sink.name().into(), reason: reason.into() });
+            gst::FlowError::Error
+        })?;
+        *self.0.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(still);
+        Ok(gst::FlowSuccess::Ok)
+    }
 
-        let (buffer, caps) = sample.buffer_owned().zip(sample.caps()).ok_or(SHAPELESS)?;
+    /// When a picture was captured.
+    fn moment(&self, sink: &app::AppSink, sample: &gst::SampleRef) -> Result<Moment, &'static str> {
         let segment = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>()).ok_or(TIMELESS)?;
-        let pts = buffer.pts().ok_or(TIMELESS)?;
+        let pts = sample.buffer().and_then(|buffer| buffer.pts()).ok_or(TIMELESS)?;
         let stream = segment.to_stream_time(pts).ok_or(TIMELESS)?;
         let at = match self.0.pace {
             // Base time and running time make clock time: whatever the graph's own base, the time line is one.
@@ -200,6 +224,19 @@ impl Port {
             }
             Pace::Lossless { .. } => stream.saturating_sub(*self.progress().first.get_or_insert(stream)),
         };
+        let stop = segment.stop().and_then(|stop| segment.to_stream_time(stop));
+        Ok(Moment { at: MediaTime { ns: at.nseconds() }, stream, stop })
+    }
+
+    fn shot(
+        &self,
+        sink: &app::AppSink,
+        sample: &gst::SampleRef,
+    ) -> Result<(MediaTime, Pixels), &'static str> {
+        const SHAPELESS: &str = "a frame has another layout than was asked for";
+
+        let (buffer, caps) = sample.buffer_owned().zip(sample.caps()).ok_or(SHAPELESS)?;
+        let Moment { at, stream, stop } = self.moment(sink, sample)?;
         let mut progress = self.progress();
         if progress.layout.as_ref().is_none_or(|(known, _)| known.as_ref() != caps) {
             let layout = video::VideoInfo::from_caps(caps).map_err(|_| SHAPELESS)?;
@@ -210,8 +247,8 @@ impl Port {
         let pixels = Pixels::new(buffer, layout).ok_or(SHAPELESS)?;
         progress.frame = frame;
         progress.end = progress.end.max(stream + frame);
-        progress.declared = segment.stop().and_then(|stop| segment.to_stream_time(stop));
-        Ok((MediaTime { ns: at.nseconds() }, pixels))
+        progress.declared = stop;
+        Ok((at, pixels))
     }
 
     /// The end of the stream has come through the graph, behind the last frame.

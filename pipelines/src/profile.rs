@@ -31,6 +31,7 @@ pub(crate) fn check(settings: &CameraSettings, pace: Pace) -> Result<(), Fault> 
     if pace != Pace::Live {
         let why = match &settings.source {
             _ if settings.rate.is_some() => "a replay gives every frame; remove the cap on its rate",
+            _ if settings.stills.is_some() => "a replay makes no stills; ask for none",
             Source::File { repeat: true, .. } => "a replay ends; remove `repeat`",
             Source::File { .. } | Source::Test { .. } => "",
             Source::V4l2 { .. } | Source::Rtsp { .. } | Source::Csi { .. } => {

@@ -1,7 +1,7 @@
 //! The cameras of a cart as one source of frames.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,8 +13,8 @@ use crate::{
     attendant::Attendant,
     board::{Board, Took},
     error::{CaptureError, Fault, Size},
-    frame::Frame,
-    port::{Epoch, Shot},
+    frame::{Frame, Still},
+    port::{Epoch, Newest, Shot},
     profile,
     settings::{CameraName, CameraSettings, Pace, Rate},
 };
@@ -35,6 +35,7 @@ pub struct FrameSet {
     epoch: Epoch,
     pace: Pace,
     attendants: Vec<Attendant>,
+    stills: Vec<Newest>,
 }
 
 /// What [`FrameSet::take`] gives.
@@ -101,11 +102,13 @@ impl FrameSet {
         let clock = gst::SystemClock::obtain();
         let epoch = Epoch { start: clock.time(), instant: Instant::now(), clock };
         let board = Arc::new(Board::new(lossless, &patience));
-        let mut set = Self { names, board, epoch, pace, attendants: Vec::new() };
+        let mut set = Self { names, board, epoch, pace, attendants: Vec::new(), stills: Vec::new() };
         for (camera, settings) in CameraId::all().zip(cameras) {
-            let attendant = Attendant::start(camera, settings, pace, &set.board, &set.epoch)
+            let newest = Newest::default();
+            let attendant = Attendant::start(camera, settings, pace, &set.board, &set.epoch, &newest)
                 .map_err(|fault| set.error(camera, fault))?;
             set.attendants.push(attendant);
+            set.stills.push(newest);
         }
         if lossless {
             set.board.all_flowing().map_err(|(camera, fault)| set.error(camera, fault))?;
@@ -165,6 +168,12 @@ impl FrameSet {
             fitted: tally.sizes.map(|s| s.fitted),
             rate: if tally.interval_ns > 0.0 { 1e9 / tally.interval_ns } else { 0.0 },
         }
+    }
+
+    /// Takes the camera's newest still, if [asked for](CameraSettings::stills) and if there is one since the last was
+    /// taken. One is kept: a newer one replaces it, and nobody counts what was not taken.
+    pub fn still(&self, camera: CameraId) -> Option<Still> {
+        self.stills[camera.index()].lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The cameras' names, in the order of their indices.

@@ -74,6 +74,9 @@ pub struct CameraSettings {
     pub source: Source,
     /// A cap on frames a second; frames above it are dropped in the graph, before they cost anything. Live only.
     pub rate: Option<Rate>,
+    /// Besides the frames a JPEG of the whole picture, at most so many a second ([`FrameSet::still`](crate::FrameSet::still)).
+    /// Live only.
+    pub stills: Option<Rate>,
     /// Frames are at most this wide, pixels.
     pub max_width: usize,
     /// Frames are at most this high, pixels.
@@ -88,7 +91,7 @@ pub struct CameraSettings {
 }
 
 impl CameraSettings {
-    /// A camera without a cap on its rate, with [`FIRST_FRAME_WITHIN`], [`NEXT_FRAME_WITHIN`] and [`FROZEN_WITHIN`].
+    /// A camera without a cap on its rate and without stills, with [`FIRST_FRAME_WITHIN`], [`NEXT_FRAME_WITHIN`] and [`FROZEN_WITHIN`].
     pub fn new(name: CameraName, source: Source, max_width: usize, max_height: usize) -> Self {
         let (first_frame_within, next_frame_within) = (FIRST_FRAME_WITHIN, NEXT_FRAME_WITHIN);
         let frozen_within = Some(FROZEN_WITHIN);
@@ -96,6 +99,7 @@ impl CameraSettings {
             name,
             source,
             rate: None,
+            stills: None,
             max_width,
             max_height,
             first_frame_within,

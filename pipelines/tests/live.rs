@@ -64,6 +64,54 @@ fn all_cameras_have_one_time_line_and_their_turn() {
     }
 }
 
+/// A still is a frame's picture, whole: of the same moment, in the size that the camera gives.
+#[test]
+fn stills_are_whole_pictures_of_the_frames_moments() {
+    init();
+    let pattern =
+        Source::Test { pattern: Pattern::Smpte, width: 322, height: 182, framerate: rate(40), frames: None };
+    let mut settings = camera("one", pattern);
+    (settings.stills, settings.frozen_within) = (Some(rate(10)), None);
+    let set = FrameSet::open(vec![settings], Pace::Live).unwrap();
+    let mut frames = Vec::new();
+    let mut stills = Vec::new();
+    while stills.len() < 6 {
+        frames.push(frame(&set).at);
+        stills.extend(set.still(FIRST));
+    }
+    assert_eq!(set.counters(FIRST).dropped, 0, "every frame is known");
+    for still in &stills {
+        assert!(frames.contains(&still.at), "{still:?} of none of {frames:?}");
+        assert_eq!(size(still.jpeg()), (322, 182));
+    }
+    let (first, last) = (stills[0].at, stills[5].at);
+    let mean_ms = last.since(first).ns as f64 / 1e6 / 5.0;
+    assert!(mean_ms >= 95.0, "one still in {mean_ms} ms");
+    assert_eq!((frame(&set).picture().width, frame(&set).picture().height), (64, 36), "frames are small");
+}
+
+/// Width and height as a JPEG's frame header says, and that it has an end.
+fn size(jpeg: &[u8]) -> (u16, u16) {
+    assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]), "{} bytes", jpeg.len());
+    let header = jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    let number = |at: usize| u16::from_be_bytes([jpeg[header + at], jpeg[header + at + 1]]);
+    (number(7), number(5))
+}
+
+#[test]
+fn without_being_asked_nobody_makes_stills_and_a_replay_makes_none() {
+    init();
+    let set = FrameSet::open(vec![camera("one", pattern(50, None))], Pace::Live).unwrap();
+    for _ in 0..10 {
+        frame(&set);
+    }
+    assert!(set.still(FIRST).is_none());
+    let mut settings = camera("one", pattern(50, Some(5)));
+    settings.stills = Some(rate(5));
+    let Err(refused) = FrameSet::open(vec![settings], LOSSLESS) else { panic!("it was opened") };
+    assert!(refused.to_string().contains("a replay makes no stills"), "{refused}");
+}
+
 #[test]
 fn the_cap_on_the_rate_drops_in_the_graph() {
     init();

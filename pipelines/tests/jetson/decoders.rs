@@ -26,7 +26,7 @@ fn about(name: &'static str) -> gst::subclass::ElementMetadata {
     gst::subclass::ElementMetadata::new(name, "Codec/Decoder/Video", "A stand-in", "Us")
 }
 
-fn pads(sink: &str, src: &str) -> Vec<gst::PadTemplate> {
+pub fn pads(sink: &str, src: &str) -> Vec<gst::PadTemplate> {
     let pad = |name, direction, caps: &str| {
         gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps.parse().unwrap()).unwrap()
     };

@@ -9,7 +9,7 @@ use std::{
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use crate::{cameras, decoders, nvvidconv, support};
+use crate::{cameras, decoders, encoder, nvvidconv, support};
 
 const MACHINE: &str = "CARTVISION_TEST_MACHINE";
 
@@ -22,9 +22,9 @@ pub enum Machine {
     Orin,
     /// One whose decoder has no JPEG block, and so no property for it.
     Thor,
-    /// One without its decoders.
+    /// One without its decoders and its encoder.
     Bare,
-    /// A PC with DeepStream: the decoders, and no `nvvidconv`.
+    /// A PC with DeepStream: the decoders and the encoder, and no `nvvidconv`.
     Desk,
 }
 
@@ -40,6 +40,7 @@ impl Machine {
         cameras::register();
         if self != Self::Bare {
             decoders::register();
+            encoder::register();
         }
         if self != Self::Desk {
             nvvidconv::register();

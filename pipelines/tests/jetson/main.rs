@@ -18,6 +18,7 @@
 
 mod cameras;
 mod decoders;
+mod encoder;
 mod machine;
 mod nvvidconv;
 mod settings;
@@ -32,7 +33,8 @@ use std::{
 
 use cartvision_core::PixelFormat;
 use cartvision_pipelines::{
-    CameraSettings, Fault, Frame, FrameSet, Pace, PixelStream, RtspUrl, Size, Source, Taken, Transport, What,
+    CameraSettings, Fault, Frame, FrameSet, Pace, PixelStream, RtspUrl, Size, Source, Still, Taken,
+    Transport, What,
 };
 use machine::{Machine, brief, on, seen, was_tried};
 use support::{
@@ -115,6 +117,18 @@ fn raw(format: &str, bytes_per_pixel: usize) -> (CameraSettings, tempfile::TempD
 /// A recording of 20 black frames of 320x180 at 25 frames/s.
 fn recording(codec: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/jetson/black-{codec}.mkv"))
+}
+
+/// The camera's first still, taken beside its frames.
+fn still(mut settings: CameraSettings) -> Still {
+    settings.stills = Some(rate(20));
+    let set = FrameSet::open(vec![settings], Pace::Live).unwrap();
+    loop {
+        frame(&set);
+        if let Some(still) = set.still(FIRST) {
+            return still;
+        }
+    }
 }
 
 /// A network camera that sends that recording.
@@ -214,6 +228,35 @@ played! {
         let white = brightness_of(settings);
         assert!((233..=237).contains(&white), "{white}");
         assert_eq!(texts(scaled()), ["ours I420 320x180", FITTED, "Bilinear"]);
+    }
+
+    /// In the device's memory up to the encoder, and in the camera's own size.
+    fn stills(Orin) {
+        let still = still(csi(1));
+        assert_eq!(still.jpeg(), [0xff, 0xd8, cameras::SENSOR, 0xff, 0xd9]);
+        let encoder = seen("nvjpegenc").pop().unwrap();
+        assert_eq!(brief(&encoder.input.unwrap()), "NVMM I420 320x180");
+        assert_eq!(brief(&encoder.output), "ours image/jpeg 320x180");
+        let mut made: Vec<_> = seen("nvvidconv").iter().map(|scaler| brief(&scaler.output)).collect();
+        made.sort();
+        assert_eq!(made, ["NVMM I420 320x180", FITTED]);
+    }
+
+    /// From pictures in our own memory, by the CPU.
+    fn stills_without_an_encoder(Bare) {
+        let (settings, _dir) = raw("YUY2", 2);
+        let still = still(settings);
+        assert!(still.jpeg().starts_with(&[0xff, 0xd8]) && still.jpeg().ends_with(&[0xff, 0xd9]));
+        let mut made: Vec<_> = seen("nvvidconv").iter().map(|scaler| brief(&scaler.output)).collect();
+        made.sort();
+        assert_eq!(made, ["ours I420 320x180", FITTED]);
+    }
+
+    /// Its encoder wants pictures in a memory that nothing there puts them into.
+    fn stills_of_a_machine_with_the_encoder_alone(Desk) {
+        let (settings, _dir) = raw("YUY2", 2);
+        assert!(still(settings).jpeg().starts_with(&[0xff, 0xd8]));
+        assert!(seen("nvjpegenc").is_empty());
     }
 
     fn raw_pictures_of_usb(Orin) {

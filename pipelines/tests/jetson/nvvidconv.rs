@@ -67,7 +67,8 @@ enum ComputeHw {
 #[derive(Default)]
 pub struct Imp {
     settings: Settings,
-    input: Mutex<Option<(bool, video::VideoInfo)>>,
+    /// Whether pictures come in the device's memory, how, and whether they go so.
+    known: Mutex<Option<(bool, video::VideoInfo, bool)>>,
 }
 
 #[glib::object_subclass]
@@ -176,8 +177,8 @@ impl BaseTransformImpl for Imp {
 
     fn set_caps(&self, input: &gst::Caps, output: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = video::VideoInfo::from_caps(input).unwrap();
-        let device = input.features(0).unwrap().contains("memory:NVMM");
-        *self.input.lock().unwrap() = Some((device, info));
+        let device = |caps: &gst::Caps| caps.features(0).unwrap().contains("memory:NVMM");
+        *self.known.lock().unwrap() = Some((device(input), info, device(output)));
         let mut set = format!("{:?}", self.obj().property::<Interpolation>("interpolation-method"));
         match self.obj().property::<Flip>("flip-method") {
             Flip::None => {}
@@ -188,7 +189,8 @@ impl BaseTransformImpl for Imp {
     }
 
     fn unit_size(&self, caps: &gst::Caps) -> Option<usize> {
-        video::VideoInfo::from_caps(caps).ok().map(|info| info.size())
+        let device = caps.features(0).is_some_and(|features| features.contains("memory:NVMM"));
+        if device { Some(surface::SIZE) } else { Some(video::VideoInfo::from_caps(caps).ok()?.size()) }
     }
 
     fn transform_size(
@@ -206,8 +208,8 @@ impl BaseTransformImpl for Imp {
         input: &gst::Buffer,
         output: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let known = self.input.lock().unwrap().clone();
-        let (device, info) = known.ok_or(gst::FlowError::NotNegotiated)?;
+        let known = self.known.lock().unwrap().clone();
+        let (device, info, to_device) = known.ok_or(gst::FlowError::NotNegotiated)?;
         let pixels = input.map_readable().map_err(|_| gst::FlowError::Error)?;
         let luma = match (device, surface::luma(&pixels)) {
             (true, Some(luma)) => luma,
@@ -215,7 +217,14 @@ impl BaseTransformImpl for Imp {
             (true, None) | (false, Some(_)) => return Err(gst::FlowError::Error),
             (false, None) => in_the_middle(&info, &pixels).ok_or(gst::FlowError::Error)?,
         };
+        if to_device {
+            output.set_size(surface::SIZE);
+        }
         let mut pixels = output.map_writable().map_err(|_| gst::FlowError::Error)?;
+        if to_device {
+            pixels.copy_from_slice(&surface::described(luma));
+            return Ok(gst::FlowSuccess::Ok);
+        }
         pixels.chunks_exact_mut(4).for_each(|pixel| pixel.copy_from_slice(&[luma, luma, luma, 255]));
         Ok(gst::FlowSuccess::Ok)
     }

@@ -4,15 +4,20 @@
 use gstreamer as gst;
 
 /// Of NVIDIA's `NvBufSurface` only that it is small.
-const SIZE: usize = 64;
+pub const SIZE: usize = 64;
 const MARK: &[u8] = b"NVMM";
 
 /// A picture of this brightness.
 pub fn surface(luma: u8) -> gst::Buffer {
-    let mut bytes = vec![0; SIZE];
+    gst::Buffer::from_slice(described(luma))
+}
+
+/// The descriptor of one.
+pub fn described(luma: u8) -> [u8; SIZE] {
+    let mut bytes = [0; SIZE];
     bytes[..MARK.len()].copy_from_slice(MARK);
     bytes[MARK.len()] = luma;
-    gst::Buffer::from_slice(bytes)
+    bytes
 }
 
 /// The brightness of the picture that this describes; `None` if these bytes are pixels.

@@ -49,7 +49,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Ended {
     let (cameras, zones) = cameras(args, &config, &bundle)?;
     for camera in &cameras {
         // Before anything takes long.
-        let gives = check::first_frame(camera.clone()).map_err(|e| busy(e, beside_a_cart))?;
+        let gives = check::first_frame(camera.clone(), None).map_err(|e| busy(e, beside_a_cart))?;
         tracing::info!(camera = %camera.name, "{gives}");
     }
     let core = Session::new(config.settings, zones).map_err(Failure::usage)?;

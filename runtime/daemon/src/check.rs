@@ -1,11 +1,14 @@
-//! `check`: everything that can be found wrong before the cart runs. Changes nothing.
+//! `check`: everything that can be found wrong before the cart runs. Changes nothing; pictures go where it is told to
+//! put them.
 
 use std::io::Write as _;
+use std::num::NonZeroU32;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cartvision_engines::tensorrt::Engine;
 use cartvision_engines::{Bundle, Detector, Runtime};
-use cartvision_pipelines::{CameraSettings, FrameSet, Pace, Taken, What};
+use cartvision_pipelines::{CameraSettings, FrameSet, Pace, Rate, Taken, What};
 use cartvision_wire::ExitCode;
 use serde_json::json;
 
@@ -17,6 +20,9 @@ use crate::cli::CheckArgs;
 use crate::config::{self, Config};
 use crate::engine::{self, Wanted};
 use crate::failure::Failure;
+
+/// Stills a second of a camera whose picture is kept; the first counts.
+const STILLS: Rate = Rate(NonZeroU32::MIN);
 
 /// One thing that was looked at.
 struct Finding {
@@ -32,7 +38,7 @@ pub(crate) fn check(args: &CheckArgs) -> Ended {
     }
     let Some(file) = &args.config else { return Err(Failure::usage("give --config FILE")) };
     let mut findings = Vec::new();
-    look(file, &mut findings);
+    look(file, args.pictures.as_deref(), &mut findings);
 
     let ok = findings.iter().all(|f| f.result.is_ok());
     // A wrong configuration explains more than what fails because of it.
@@ -64,7 +70,7 @@ pub(crate) fn check(args: &CheckArgs) -> Ended {
     Ok(code)
 }
 
-fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
+fn look(file: &Path, pictures: Option<&Path>, findings: &mut Vec<Finding>) {
     let mut note = |what: &str, result: Result<String, Failure>| {
         findings.push(Finding { what: what.to_owned(), result });
     };
@@ -99,7 +105,7 @@ fn look(file: &std::path::Path, findings: &mut Vec<Finding>) {
     if let Ok(bundle) = &bundle {
         note("gpu", gpu(&config, bundle));
     }
-    for (name, result) in cameras(&config, bundle.as_ref().ok()) {
+    for (name, result) in cameras(&config, bundle.as_ref().ok(), pictures) {
         note(&format!("camera {name}"), result);
     }
     note(
@@ -153,21 +159,27 @@ fn again(e: &Failure) -> Failure {
 }
 
 /// A first frame of each camera. A camera that a running daemon holds is reported as busy.
-fn cameras(config: &Config, bundle: Option<&Bundle>) -> Vec<(String, Result<String, Failure>)> {
+fn cameras(
+    config: &Config,
+    bundle: Option<&Bundle>,
+    pictures: Option<&Path>,
+) -> Vec<(String, Result<String, Failure>)> {
     let size = bundle.map_or((640, 640), |b| (b.manifest().detector.width, b.manifest().detector.height));
     config
         .cameras
         .iter()
         .map(|camera| {
-            let result = camera.capture(size).and_then(first_frame);
+            let result = camera.capture(size).and_then(|settings| first_frame(settings, pictures));
             (camera.name.to_string(), result)
         })
         .collect()
 }
 
-/// What a camera gives, once it does.
-pub(crate) fn first_frame(settings: CameraSettings) -> Result<String, Failure> {
+/// What a camera gives, once it does; and its picture, if there is a directory for it.
+pub(crate) fn first_frame(mut settings: CameraSettings, pictures: Option<&Path>) -> Result<String, Failure> {
     let patience = settings.first_frame_within + Duration::from_secs(1);
+    let file = pictures.map(|directory| directory.join(format!("{}.jpg", settings.name)));
+    settings.stills = file.as_ref().map(|_| STILLS);
     let frames = FrameSet::open(vec![settings], Pace::Live).map_err(Failure::environment)?;
     let until = Instant::now() + patience;
     while Instant::now() < until {
@@ -177,12 +189,27 @@ pub(crate) fn first_frame(settings: CameraSettings) -> Result<String, Failure> {
                 let size = |s: Option<cartvision_pipelines::Size>| {
                     s.map_or_else(|| "?".to_owned(), |s| s.to_string())
                 };
-                return Ok(format!("gives {}, seen at {}", size(counters.source), size(counters.fitted)));
+                let gives = format!("gives {}, seen at {}", size(counters.source), size(counters.fitted));
+                let Some(file) = &file else { return Ok(gives) };
+                if let Some(still) = frames.still(frame.camera) {
+                    keep(still.jpeg(), file)?;
+                    return Ok(format!("{gives}; its picture is {}", file.display()));
+                }
             }
             Taken::Given { what: What::Failed(_, error), .. } => return Err(Failure::environment(error)),
             Taken::Given { what: What::Ended(_), .. } | Taken::Over => break,
             Taken::Idle => {}
         }
     }
-    Err(Failure::environment("it gives no frame"))
+    Err(Failure::environment(if file.is_some() { "it gives no picture" } else { "it gives no frame" }))
+}
+
+fn keep(jpeg: &[u8], file: &Path) -> Result<(), Failure> {
+    let directory = file.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).and_then(|()| std::fs::write(file, jpeg)).map_err(|e| {
+        Failure::environment(format_args!(
+            "the picture {} cannot be written: {e}; give --pictures a directory that takes it",
+            file.display()
+        ))
+    })
 }

@@ -24,7 +24,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  cartvisiond run --config /etc/cartvision/cart.toml")]
     Run(RunArgs),
     /// Validate configuration, bundle, zones, engine, cameras and broker; change nothing
-    #[command(after_help = "Example:\n  cartvisiond check --config cart.toml --json")]
+    #[command(
+        after_help = "Examples:\n  cartvisiond check --config cart.toml --json\n  cartvisiond check --config cart.toml --pictures /tmp/cart"
+    )]
     Check(CheckArgs),
     /// Build the bundle's engines for this computer's GPU, where they are not built yet; a running cart goes on
     #[command(after_help = "Example:\n  cartvisiond prepare --config /etc/cartvision/cart.toml")]
@@ -55,6 +57,9 @@ pub(crate) struct CheckArgs {
     /// Print one line of JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also keep a picture of what each camera sees: DIR/CAMERA.jpg, in the camera's own size
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pictures: Option<PathBuf>,
     /// Print the reference configuration, with every key and its default, and do nothing else
     #[arg(long)]
     pub(crate) print_reference: bool,
