@@ -33,6 +33,7 @@ mod prepare;
 mod replay;
 mod run;
 mod service;
+mod sight;
 mod signals;
 mod store;
 mod zones;

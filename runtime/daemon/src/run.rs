@@ -30,16 +30,12 @@ use crate::journal::Journal;
 use crate::order::{Order, Window};
 use crate::outbox::{ROOM, Turn};
 use crate::service::Service;
+use crate::sight::Sight;
 use crate::store::{Log, Opening, Place, StoreFact, Writer};
 use crate::{Ended, signals};
 
 /// How often the core is told that time has passed.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
-/// Waits before a failed camera is opened again: from this, doubled each time, up to that.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A camera that has given pictures for so long is well again.
-const STEADY: Duration = Duration::from_secs(60);
 /// How long what is pending may take to be delivered at a stop; the goodbye comes on top, within 2 s in all.
 const LAST_DELIVERY: Duration = Duration::from_millis(1200);
 /// How long the last write may take after that.
@@ -181,32 +177,6 @@ fn lock(state_dir: &Path) -> Result<std::fs::File, Failure> {
     }
 }
 
-/// How a camera does.
-///
-/// ```text
-///            failed                   time is up
-/// Giving ────────────► Lost ◄───────────────────► Reopened
-///   ▲                  (reopened, failed again)      │
-///   └────────────────────────────────── a frame ─────┘
-/// ```
-#[derive(Clone, Copy, Debug)]
-enum Sight {
-    Giving {
-        since: Instant,
-        /// What was waited before it was opened for this.
-        pause: Duration,
-    },
-    Lost {
-        reopen_at: Instant,
-        pause: Duration,
-    },
-    Reopened {
-        pause: Duration,
-    },
-    /// Its recording is over.
-    Over,
-}
-
 #[derive(Debug)]
 struct Camera {
     name: CameraName,
@@ -220,8 +190,8 @@ struct Camera {
 
 impl Camera {
     fn new(name: CameraName) -> Self {
-        let sight = Sight::Giving { since: Instant::now(), pause: FIRST_PAUSE / 2 };
         let stages = [Latency::of("slot"), Latency::of("inference"), Latency::of("decision")];
+        let sight = Sight::new(Instant::now());
         Self { name, sight, stages, frames_before: 0, slow: false, times_slow: 0 }
     }
 }
@@ -287,7 +257,7 @@ impl Daemon {
                 self.publish_state();
                 self.service.degraded(self.health.line());
             }
-            let working = self.cameras.iter().any(|c| matches!(c.sight, Sight::Giving { .. }));
+            let working = self.cameras.iter().any(|c| c.sight.is_giving());
             self.service.turned(working);
         }
     }
@@ -298,11 +268,8 @@ impl Daemon {
             Inferred::CameraEnded(camera) => {
                 let Some(state) = self.cameras.get_mut(camera.index()) else { return Ok(()) };
                 state.sight = Sight::Over;
-                state.slow = false;
-                self.health.set(Trouble::Slow(state.name.clone()), false);
                 tracing::warn!(camera = %state.name, "the recording is over");
-                self.health.set(Trouble::Camera(state.name.clone()), true);
-                self.cart.camera_lost(self.now(), camera, "the recording is over").map_err(Failure::defect)
+                self.camera_lost(camera, "the recording is over")
             }
             Inferred::CameraFailed(camera, error) => self.camera_failed(camera, &error.to_string()),
             Inferred::EngineFailed(error) => {
@@ -316,9 +283,7 @@ impl Daemon {
         self.health.set(Trouble::Engine, false);
         self.service.progressed();
         let Some(camera) = self.cameras.get_mut(sighting.camera.index()) else { return Ok(()) };
-        if !matches!(camera.sight, Sight::Giving { .. }) {
-            let pause = if let Sight::Reopened { pause } = camera.sight { pause } else { FIRST_PAUSE };
-            camera.sight = Sight::Giving { since: Instant::now(), pause };
+        if camera.sight.gave(Instant::now()) {
             tracing::info!(camera = %camera.name, "gives pictures again");
             self.health.set(Trouble::Camera(camera.name.clone()), false);
             self.cart.camera_recovered(sighting.at, sighting.camera).map_err(Failure::defect)?;
@@ -390,33 +355,26 @@ impl Daemon {
 
     fn camera_failed(&mut self, camera: CameraId, reason: &str) -> Result<(), Failure> {
         let Some(state) = self.cameras.get_mut(camera.index()) else { return Ok(()) };
-        let first = matches!(state.sight, Sight::Giving { .. });
-        let pause = match state.sight {
-            Sight::Reopened { pause } => (pause * 2).min(LONGEST_PAUSE),
-            // One that fails again and again would fill the log with its coming and going.
-            Sight::Giving { since, pause } if since.elapsed() < STEADY => (pause * 2).min(LONGEST_PAUSE),
-            _ => FIRST_PAUSE,
-        };
-        state.sight = Sight::Lost { reopen_at: Instant::now() + pause, pause };
+        let was_giving = state.sight.is_giving();
+        let pause = state.sight.failed(Instant::now());
         tracing::error!("{reason}; trying again in {} s", pause.as_secs());
-        if !first {
-            return Ok(());
-        }
-        self.health.set(Trouble::Camera(state.name.clone()), true);
+        if was_giving { self.camera_lost(camera, reason) } else { Ok(()) }
+    }
+
+    /// From now on it gives nothing.
+    fn camera_lost(&mut self, camera: CameraId, reason: &str) -> Result<(), Failure> {
+        let Some(state) = self.cameras.get_mut(camera.index()) else { return Ok(()) };
         state.slow = false;
         self.health.set(Trouble::Slow(state.name.clone()), false);
+        self.health.set(Trouble::Camera(state.name.clone()), true);
         self.cart.camera_lost(self.now(), camera, reason).map_err(Failure::defect)
     }
 
     fn reopen_cameras(&mut self, now: Instant) -> Result<(), Failure> {
         for camera in CameraId::all().take(self.cameras.len()) {
-            let sight = &mut self.cameras[camera.index()].sight;
-            let Sight::Lost { reopen_at, pause } = *sight else { continue };
-            if now < reopen_at {
-                continue;
-            }
-            *sight = Sight::Reopened { pause };
-            if let Err(error) = self.frames.reopen(camera) {
+            if self.cameras[camera.index()].sight.is_due(now)
+                && let Err(error) = self.frames.reopen(camera)
+            {
                 self.camera_failed(camera, &error.to_string())?;
             }
         }
