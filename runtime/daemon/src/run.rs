@@ -397,10 +397,13 @@ impl Daemon {
             }
             BrokerFact::Command { incoming, response } => {
                 let when = (self.now(), utc_now());
+                let session = self.cart.session().cloned();
                 let reply = commands::obey(&incoming, response.as_ref(), &mut self.cart, &self.post, when)
                     .map_err(Failure::defect)?;
                 self.put_by(response.zip(reply))?;
-                self.publish_state();
+                if self.cart.session() != session.as_ref() {
+                    self.publish_state();
+                }
             }
         }
         Ok(())
