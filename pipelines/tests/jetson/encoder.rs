@@ -1,5 +1,5 @@
-//! A stand-in for `nvjpegenc`, with the caps and properties of NVIDIA's source for JetPack 6. What it gives is the
-//! brightness of the picture between a JPEG's first and last two bytes.
+//! A stand-in for `nvjpegenc`, with the caps of NVIDIA's source for JetPack 6 and no properties, as we set none. What it
+//! gives is the picture's brightness between a JPEG's first and last two bytes.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,6 @@ use gstreamer_video::{self as video, prelude::*, subclass::prelude::*};
 use crate::{
     decoders::pads,
     machine::{Seen, saw, stand_in},
-    settings::Settings,
     surface,
 };
 
@@ -18,9 +17,7 @@ pub fn register() {
 }
 
 #[derive(Default)]
-pub struct Imp {
-    settings: Settings,
-}
+pub struct Imp;
 
 #[glib::object_subclass]
 impl ObjectSubclass for Imp {
@@ -33,24 +30,7 @@ glib::wrapper! {
     pub struct Nvjpegenc(ObjectSubclass<Imp>) @extends video::VideoEncoder, gst::Element, gst::Object;
 }
 
-impl ObjectImpl for Imp {
-    fn properties() -> &'static [glib::ParamSpec] {
-        static ALL: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let quality = glib::ParamSpecInt::builder("quality").minimum(0).maximum(100).default_value(85);
-            vec![quality.build(), glib::ParamSpecBoolean::builder("Enableperf").build()]
-        });
-        &ALL
-    }
-
-    fn set_property(&self, _: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.settings.set(value, pspec);
-    }
-
-    fn property(&self, _: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        self.settings.get(pspec)
-    }
-}
-
+impl ObjectImpl for Imp {}
 impl GstObjectImpl for Imp {}
 
 impl ElementImpl for Imp {
