@@ -100,6 +100,7 @@ def card(place: Path, reports: dict[str, dict]) -> str:
     export = json.loads((place / "onnx/detector-fp32.json").read_text())
     manifest = tomllib.loads((place / "bundle/bundle.toml").read_text())
     speed = json.loads((place / "onnx/speed.json").read_text())
+    precision = json.loads((place / "onnx/precision.json").read_text())
     seconds = [line.split("\t") for line in (place / "seconds.tsv").read_text().splitlines()]
     cpu = next((line.split(":")[1].strip() for line in said("lscpu").splitlines() if line.startswith("Model name")), "?")
     parts = [
@@ -114,13 +115,15 @@ def card(place: Path, reports: dict[str, dict]) -> str:
         *(measured(reports) or ["**Not measured yet.**\n"]),
         "## INT8\n",
         table(
-            ["", "mAP", "mAP at 0.5", "loss of mAP", "bytes", "CPU time, ms", "of float's"],
+            ["", "mAP", "mAP at 0.5", "loss of mAP", "mAP on the test split", "loss", "bytes", "CPU time, ms", "of float's"],
             [
                 [
                     v,
                     str(q["map"]),
                     str(q["map50"]),
                     str(q.get("loss", "–")),
+                    str(precision[f"detector-{v}"]["map"]),
+                    str(precision[f"detector-{v}"]["loss"]) if "loss" in q else "–",
                     str(q.get("bytes", export["bytes"])),
                     str(speed[f"detector-{v}"]["ms"]),
                     str(speed[f"detector-{v}"]["ratio"]),
@@ -131,7 +134,8 @@ def card(place: Path, reports: dict[str, dict]) -> str:
         ),
         f"Measured on {quantization['pictures']} pictures of the validation split, calibrated on "
         f"{quantization['calibration']} of the training split; kept in float: "
-        f"{', '.join(quantization['float']) or 'nothing but the decoding'}. CPU time of one picture on ONNX Runtime, one "
+        f"{', '.join(quantization['float']) or 'nothing but the decoding'}. On the test split: "
+        f"{precision['pictures']} pictures. CPU time of one picture on ONNX Runtime, one "
         "thread, the three taking turns: medians.\n",
         "## Temporal classifier\n",
         f"{temporal['parameters']} parameters, {temporal['bytes']} bytes, temperature {temporal['temperature']}; "
