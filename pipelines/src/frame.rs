@@ -38,7 +38,8 @@ impl std::fmt::Debug for Frame {
     }
 }
 
-/// A JPEG of a whole picture, in the size that the camera gives.
+/// A JPEG of a whole picture, in the size that the camera gives. A recording that lies on its side is upright where the CPU
+/// decodes, and stays as it lies where a Jetson does.
 pub struct Still {
     /// When it was captured, on the time line of the set: the same as its frame's.
     pub at: MediaTime,

@@ -3,7 +3,7 @@
 //! ```text
 //! profile's elements → [videorate] → videoscale → videoconvert → caps → [queue] → appsink → the camera's slot
 //!                      ▲ watched here: the picture's size decides the caps
-//!                ╰─ [tee] → videorate → queue → converter → JPEG encoder → appsink → the camera's still
+//!                ╰─ [tee] → queue → converter → JPEG encoder → appsink → the camera's still
 //! ```
 //! On a Jetson `nvvidconv` stands in for the scaler and the converter ([`blocks`](crate::blocks)).
 
@@ -210,17 +210,43 @@ fn add_stills(
     let samples = port.clone();
     let callbacks = app::AppSinkCallbacks::builder().new_sample(move |sink| samples.still(sink));
     sink.set_callbacks(callbacks.build());
-    let mut branch = vec![limit(rate)?, queue];
+    space(&queue, rate)?;
+    let mut branch = vec![queue];
     branch.extend(blocks.stills()?);
     branch.push(sink.upcast());
     add(pipeline, &branch)?;
     link(tee, &branch[0])
 }
 
+/// Drops what comes sooner than this rate allows. Not `videorate`: behind a `tee` it copies each picture to mark it, also
+/// those that it drops, and a copy of what describes a picture in the device's memory may outlive the picture.
+fn space(element: &gst::Element, rate: Rate) -> Result<(), Fault> {
+    let interval = gst::ClockTime::SECOND / u64::from(rate.0.get());
+    let next = Mutex::new(None);
+    input(element)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        // What carries no time is a fault of its own, told further on.
+        let Some(at) = info.buffer().and_then(|picture| picture.pts()) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+        match *next {
+            // Sooner than that by more: a file that began again. (`Drop` would free it twice, as below.)
+            Some(due) if at < due && due - at <= interval => gst::PadProbeReturn::Handled,
+            _ => {
+                *next = Some(at + interval);
+                gst::PadProbeReturn::Ok
+            }
+        }
+    });
+    Ok(())
+}
+
 /// Lets at most so many pictures a second through.
 fn limit(rate: Rate) -> Result<gst::Element, Fault> {
     let limit = element("videorate")?;
     limit.set_property("drop-only", true);
+    // Else it makes up for the time before the first one: a burst.
+    limit.set_property("skip-to-first", true);
     limit.set_property("max-rate", i32::try_from(rate.0.get()).unwrap_or(i32::MAX));
     lasting(&limit, rate)?;
     Ok(limit)

@@ -147,6 +147,8 @@ impl FrameSet {
             return Err(self.error(camera, fault));
         }
         if let Some(run) = self.board.reopen(camera) {
+            // It is of the time before.
+            drop(self.still(camera));
             self.attendants[camera.index()].desk.open(run);
         }
         Ok(())

@@ -9,7 +9,11 @@
 
 mod support;
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use cartvision_core::MediaTime;
 use cartvision_pipelines::{Fault, Frame, FrameSet, Pace, Pattern, Source, Taken, What};
@@ -75,7 +79,9 @@ fn stills_are_whole_pictures_of_the_frames_moments() {
     let set = FrameSet::open(vec![settings], Pace::Live).unwrap();
     let known = frame(&set).at;
     let mut stills = Vec::new();
+    let since = Instant::now();
     while stills.len() < 6 {
+        assert!(since.elapsed() < LONG, "{stills:?}");
         frame(&set);
         stills.extend(set.still(FIRST));
     }

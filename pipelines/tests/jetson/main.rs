@@ -29,6 +29,7 @@ mod surface;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use cartvision_core::PixelFormat;
@@ -123,12 +124,14 @@ fn recording(codec: &str) -> PathBuf {
 fn still(mut settings: CameraSettings) -> Still {
     settings.stills = Some(rate(20));
     let set = FrameSet::open(vec![settings], Pace::Live).unwrap();
-    loop {
+    let since = Instant::now();
+    while since.elapsed() < LONG {
         frame(&set);
         if let Some(still) = set.still(FIRST) {
             return still;
         }
     }
+    panic!("no still");
 }
 
 /// A network camera that sends that recording.

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use cartvision_core::CameraId;
 use cartvision_engines::tensorrt::Engine;
 use cartvision_engines::{Bundle, Detector, Runtime};
 use cartvision_pipelines::{CameraSettings, FrameSet, Pace, Rate, Taken, What};
@@ -182,26 +183,31 @@ pub(crate) fn first_frame(mut settings: CameraSettings, pictures: Option<&Path>)
     settings.stills = file.as_ref().map(|_| STILLS);
     let frames = FrameSet::open(vec![settings], Pace::Live).map_err(Failure::environment)?;
     let until = Instant::now() + patience;
-    while Instant::now() < until {
+    let (mut gives, mut over) = (None, false);
+    while !over && Instant::now() < until {
         match frames.take(Duration::from_millis(200)) {
             Taken::Given { what: What::Frame(frame), .. } => {
                 let counters = frames.counters(frame.camera);
                 let size = |s: Option<cartvision_pipelines::Size>| {
                     s.map_or_else(|| "?".to_owned(), |s| s.to_string())
                 };
-                let gives = format!("gives {}, seen at {}", size(counters.source), size(counters.fitted));
-                let Some(file) = &file else { return Ok(gives) };
-                if let Some(still) = frames.still(frame.camera) {
-                    keep(still.jpeg(), file)?;
-                    return Ok(format!("{gives}; its picture is {}", file.display()));
-                }
+                gives = Some(format!("gives {}, seen at {}", size(counters.source), size(counters.fitted)));
             }
             Taken::Given { what: What::Failed(_, error), .. } => return Err(Failure::environment(error)),
-            Taken::Given { what: What::Ended(_), .. } | Taken::Over => break,
+            Taken::Given { what: What::Ended(_), .. } | Taken::Over => over = true,
             Taken::Idle => {}
         }
+        let Some(gives) = &gives else { continue };
+        let Some(file) = &file else { return Ok(gives.clone()) };
+        if let Some(still) = CameraId::new(0).and_then(|camera| frames.still(camera)) {
+            keep(still.jpeg(), file)?;
+            return Ok(format!("{gives}; its picture is {}", file.display()));
+        }
     }
-    Err(Failure::environment(if file.is_some() { "it gives no picture" } else { "it gives no frame" }))
+    Err(Failure::environment(match gives {
+        Some(gives) => format!("{gives}, but no JPEG is made of it"),
+        None => "it gives no frame".to_owned(),
+    }))
 }
 
 fn keep(jpeg: &[u8], file: &Path) -> Result<(), Failure> {
