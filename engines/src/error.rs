@@ -146,6 +146,12 @@ pub enum EngineError {
         /// What failed, in the shim's words and TensorRT's.
         reason: String,
     },
+    /// TensorRT does not take an engine that was built before: building it again may help.
+    #[error("{reason}; `cartvisiond prepare` builds it again")]
+    EngineRefused {
+        /// What TensorRT said.
+        reason: String,
+    },
     /// A built engine's file could not be read or written.
     #[error("{}: cannot {doing} it: {source}; see to it that the folder belongs to this user and the disk has room",
             path.display())]
@@ -176,6 +182,7 @@ impl EngineError {
             | Self::RuntimeTooOld { .. }
             | Self::ShimUnusable { .. }
             | Self::TensorRt { .. }
+            | Self::EngineRefused { .. }
             | Self::EngineFile { .. }
             | Self::Failed { .. } => true,
             Self::Bundle(e) => e.is_environment(),

@@ -89,7 +89,7 @@ impl Library {
     /// # Errors
     /// [`EngineError::TensorRt`].
     pub fn build_for(&self, capabilities: &[i32], onnx: &[u8]) -> Result<Vec<u8>, EngineError> {
-        self.0.build(onnx, capabilities, &mut |_| true)
+        self.0.build(onnx, capabilities, 0, &mut |_| true)
     }
 }
 
@@ -116,7 +116,9 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::TensorRt`], also when it was given up.
     pub fn build(&self, onnx: &[u8], progress: &mut Listener<'_>) -> Result<Vec<u8>, EngineError> {
-        self.library.0.build(onnx, &[], progress)
+        // Left to itself TensorRT may try as much as there is: on a Jetson that is the memory of everything.
+        let workspace = if self.device.integrated { self.device.memory / 4 } else { 0 };
+        self.library.0.build(onnx, &[], workspace, progress)
     }
 
     /// Brings a built engine onto the GPU, runs it once, and records it as a CUDA graph where that can be done.

@@ -38,6 +38,11 @@ using nvinfer1::DataType;
 
 namespace {
 
+// TensorRT does not take an engine that was built before.
+struct Refused : Failure {
+    using Failure::Failure;
+};
+
 // What TensorRT says. Its errors are kept for the sentence that a failure becomes.
 class Log final : public nvinfer1::ILogger {
 public:
@@ -148,6 +153,9 @@ template <class Body> int guarded(char *error, size_t capacity, Body const &body
     try {
         body();
         return 0;
+    } catch (Refused const &e) {
+        say(e.what());
+        return CVT_REFUSED;
     } catch (std::exception const &e) {
         return say(e.what());
     } catch (...) {
@@ -266,6 +274,15 @@ struct cvt_engine {
         log.take();
     }
 
+    // Starts one inference.
+    void start() {
+        if (graph != nullptr) {
+            driver.check(driver.cuGraphLaunch(graph, stream), "running the model");
+        } else {
+            queue();
+        }
+    }
+
     Log &log;
     Driver &driver;
     std::unique_ptr<nvinfer1::ICudaEngine> engine;
@@ -342,9 +359,11 @@ void set_batch(cvt_engine &it, int32_t batch) {
 }
 
 void load_engine(cvt_engine &it, nvinfer1::IRuntime &runtime, void const *data, size_t size, int32_t batch) {
+    // What was said of something else is no reason here.
+    it.log.take();
     it.engine.reset(runtime.deserializeCudaEngine(data, size));
     if (!it.engine) {
-        throw Failure(CVT_PRODUCT " does not take the engine: " + it.log.take());
+        throw Refused(CVT_PRODUCT " does not take the engine: " + it.log.take());
     }
     it.context.reset(it.engine->createExecutionContext());
     if (!it.context) {
@@ -363,6 +382,9 @@ void load_engine(cvt_engine &it, nvinfer1::IRuntime &runtime, void const *data, 
     it.queue();
     it.driver.check(it.driver.cuStreamSynchronize(it.stream), "running the model the first time");
     it.capture();
+    // As every picture does from now on: what cannot be replayed, or was left unusable by a recording, shows here.
+    it.start();
+    it.driver.check(it.driver.cuStreamSynchronize(it.stream), "running the model a second time");
 }
 
 // One profile for a model that leaves its first extents open.
@@ -435,6 +457,7 @@ void build(cvt_library &it, void const *onnx, size_t size, cvt_plan const &plan,
     if (plan.capability_count == 0) {
         Driver::started().enter();
     }
+    it.log.take();
     std::string const path = path_of(it.directory, CVT_PARSER);
     void *parsing = load(path);
     auto *make_parser = function<void *(void *, void *, int)>(parsing, "createNvOnnxParser_INTERNAL", path);
@@ -576,11 +599,7 @@ int cvt_port_of(cvt_engine const *engine, int32_t index, cvt_port *port) {
 int cvt_start(cvt_engine *engine, char *error, size_t capacity) {
     return guarded(error, capacity, [&] {
         engine->driver.enter();
-        if (engine->graph != nullptr) {
-            engine->driver.check(engine->driver.cuGraphLaunch(engine->graph, engine->stream), "running the model");
-        } else {
-            engine->queue();
-        }
+        engine->start();
     });
 }
 

@@ -6,7 +6,7 @@
 // loaded in turn by `engines/src/tensorrt`, which is where every function below is called; links nothing but the C++
 // runtime.
 //
-// Every function that can fail gives 0 when it did not, and else leaves a sentence in `error`, cut to `capacity` bytes
+// Every function that can fail gives 0 when it did not, and else 1 (or what it says) and leaves a sentence in `error`, cut to `capacity` bytes
 // with its 0. No exception leaves it. A library may be used by several threads at once; an engine by one at a time.
 #ifndef CARTVISION_TENSORRT_H
 #define CARTVISION_TENSORRT_H
@@ -49,6 +49,9 @@ typedef struct {
     void *context;
 } cvt_plan;
 
+// What a function gives besides 0 and 1.
+enum { CVT_REFUSED = 2 };
+
 enum { CVT_F32 = 0, CVT_U8 = 1, CVT_OTHER = 2 };
 
 typedef struct {
@@ -81,7 +84,8 @@ int cvt_build(cvt_library *library, const void *onnx, size_t size, const cvt_pla
 const void *cvt_data(const cvt_bytes *bytes, size_t *size);
 void cvt_forget(cvt_bytes *bytes);
 
-// Brings a serialized engine onto the GPU. What it holds runs as code there: give it nothing from strangers.
+// Brings a serialized engine onto the GPU, and runs it. CVT_REFUSED: TensorRT does not take it, so it is to be built again;
+// another failure building does not mend. What it holds runs as code there: give it nothing from strangers.
 int cvt_load(cvt_library *library, const void *data, size_t size, int32_t batch, cvt_engine **engine, char *error,
              size_t capacity);
 void cvt_unload(cvt_engine *engine);

@@ -216,7 +216,7 @@ fn a_gpu_sees_what_the_cpu_sees() {
     let (_, model) = Detector::gpu_model(&bundle).unwrap();
     let place = tempfile::tempdir().unwrap();
     let cache = Cache::at(place.path());
-    assert_eq!(cache.state(&gpu, model.sha256).unwrap(), Engine::Absent);
+    assert_eq!(cache.state(&gpu, model.sha256), Engine::Absent);
     let mut steps = 0;
     let mut count = |_: cartvision_engines::tensorrt::Progress<'_>| {
         steps += 1;
@@ -224,8 +224,8 @@ fn a_gpu_sees_what_the_cpu_sees() {
     };
     let built = gpu.build(&bundle.read(model).unwrap(), &mut count).unwrap();
     assert!(steps > 1, "progress was told");
-    cache.put(&gpu, model.sha256, &built).unwrap();
-    let Engine::Ready(engine) = cache.state(&gpu, model.sha256).unwrap() else { panic!("it was just kept") };
+    cache.put(&gpu, model.sha256, &built, &[]).unwrap();
+    let Engine::Ready(engine) = cache.state(&gpu, model.sha256) else { panic!("it was just kept") };
 
     let picture = Plain::new(320, 180, PixelFormat::Rgbx, [90, 120, 150]);
     let mut on_gpu = Detector::load_engine(&gpu, &bundle, &engine).unwrap();

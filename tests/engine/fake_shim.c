@@ -4,11 +4,12 @@
  * that can be tried.
  *
  * FAKE_GPU says how it behaves: "" (well), "none" (no GPU), "refuses" (every build fails), "slow" (a build takes until
- * it is given up). FAKE_VERSION is the library's version. FAKE_DRIVER is what an engine was built with, and must be loaded
+ * it is given up), "kills" (a build ends the process), "breaks" (after some inferences each fails). FAKE_VERSION is the library's version. FAKE_DRIVER is what an engine was built with, and must be loaded
  * with. Each inference adds a byte to the file FAKE_RUNS. */
 #define _GNU_SOURCE
 #include "shim.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,9 @@ int cvt_device_of(cvt_library *library, cvt_device *device, char *error, size_t 
 int cvt_build(cvt_library *library, const void *onnx, size_t size, const cvt_plan *plan, cvt_bytes **built,
               char *error, size_t capacity) {
     (void)library;
+    if (behaves("kills")) {
+        abort();
+    }
     if (behaves("refuses")) {
         return fail(error, capacity, "it cannot build the model: it is a fake");
     }
@@ -116,7 +120,8 @@ int cvt_load(cvt_library *library, const void *data, size_t size, int32_t batch,
         return fail(error, capacity, "it does not take the engine: it is empty");
     }
     if (((const char *)data)[size - 1] != driver()) {
-        return fail(error, capacity, "it does not take the engine: another driver built it");
+        fail(error, capacity, "it does not take the engine: another driver built it");
+        return CVT_REFUSED;
     }
     *engine = calloc(1, sizeof **engine);
     if (memmem(data, size, "window", 6) != NULL) {
@@ -153,7 +158,11 @@ int cvt_start(cvt_engine *engine, char *error, size_t capacity) {
     return 0;
 }
 int cvt_wait(cvt_engine *engine, char *error, size_t capacity) {
-    (void)engine, (void)error, (void)capacity;
+    static atomic_int waits;
+    (void)engine;
+    if (behaves("breaks") && atomic_fetch_add(&waits, 1) > 30) {
+        return fail(error, capacity, "the GPU fell off the bus");
+    }
     return 0;
 }
 int32_t cvt_captured(const cvt_engine *engine) {

@@ -225,6 +225,43 @@ fn the_cpu_stands_in_and_the_state_says_why() {
     assert_eq!(shop.runs(), 0);
 }
 
+/// A driver that has lost its GPU never gets it back.
+#[test]
+fn the_cpu_takes_over_from_a_gpu_that_fails() {
+    let shop = Shop::open();
+    let configuration = shop.configuration("");
+    run(&mut shop.with_fake("prepare", &configuration, "", 1)).expect_code(0);
+    let mut cart = Running::start(&mut shop.with_fake("run", &configuration, "breaks", 1));
+    let state = shop.observer.wait_degraded("the CPU infers: the GPU fell off the bus");
+    assert!(!state["reasons"].to_string().contains("gives no pictures"), "the camera is well: {state:#}");
+    cart.wait_for_log("the change", |log| log.contains("the CPU infers from now on"));
+    shop.observer.wait_state("degraded", |state| {
+        let reasons = state["reasons"].to_string();
+        reasons.contains("the CPU infers") && !reasons.contains("the detector fails")
+    });
+    let log = stop(cart);
+    assert_eq!(log.matches("fell off the bus").count(), 2, "each is not told: {log}");
+}
+
+/// Out of memory, a fault in a driver: what ended the process may end the next one too.
+#[test]
+fn a_build_that_ends_the_cart_is_not_tried_for_ever() {
+    let shop = Shop::open();
+    let configuration = shop.configuration("");
+    for _ in 0..3 {
+        let ran = Running::start(&mut shop.with_fake("run", &configuration, "kills", 1)).end();
+        assert_eq!(ran.code, None, "by a signal: {}", ran.stderr);
+    }
+    let cart = Running::start(&mut shop.with_fake("run", &configuration, "kills", 1));
+    shop.observer.wait_degraded("building the engine for the GPU ended the cart 3 times");
+    stop(cart);
+    run(&mut shop.with_fake("prepare", &configuration, "", 1)).expect_code(0);
+    let cart = Running::start(&mut shop.with_fake("run", &configuration, "", 1));
+    shop.observer.wait_state("online", |_| true);
+    shop.wait_runs();
+    stop(cart);
+}
+
 #[test]
 fn a_cart_stops_in_the_middle_of_a_build() {
     let shop = Shop::open();
@@ -233,7 +270,7 @@ fn a_cart_stops_in_the_middle_of_a_build() {
     cart.wait_for_log("the build", |log| log.contains("building it for the GPU"));
     shop.observer.wait_degraded("is being built");
     stop(cart);
-    assert!(shop.engines().is_empty(), "nothing half done is kept: {:?}", shop.engines());
+    assert!(shop.engines().is_empty(), "nothing half done is kept, and it did not die: {:?}", shop.engines());
 }
 
 #[test]

@@ -22,6 +22,8 @@ const MAGIC: &str = "cartvision engine 1";
 /// Files that are kept: those of the present bundle, and of some before it, to go back to.
 const KEPT: usize = 8;
 const SUFFIX: &str = "engine";
+/// Of a file that is being written.
+const PART: &str = "part";
 
 /// Where engines are kept. A file is written beside its place and renamed into it, so it is there whole or not at all.
 #[derive(Clone, Debug)]
@@ -71,34 +73,31 @@ impl Cache {
         self.directory.join(format!("{:.16}.{SUFFIX}", model.to_string()))
     }
 
-    /// What there is for this model on this GPU.
-    ///
-    /// # Errors
-    /// [`EngineError::EngineFile`] when the file is there and cannot be read.
-    pub fn state(&self, gpu: &Gpu, model: Digest) -> Result<Engine, EngineError> {
+    /// What there is for this model on this GPU. A file that cannot be read is a damaged one.
+    pub fn state(&self, gpu: &Gpu, model: Digest) -> Engine {
         self.read(&gpu.key(model), model)
     }
 
-    fn read(&self, key: &str, model: Digest) -> Result<Engine, EngineError> {
-        let path = self.file(model);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(parse(bytes, key)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Engine::Absent),
-            Err(source) => Err(EngineError::EngineFile { path, doing: "read", source }),
+    fn read(&self, key: &str, model: Digest) -> Engine {
+        match fs::read(self.file(model)) {
+            Ok(bytes) => parse(bytes, key),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Engine::Absent,
+            Err(e) => Engine::Damaged { reason: e.to_string() },
         }
     }
 
-    /// Keeps an engine that was built for this GPU.
+    /// Keeps an engine that was built for this GPU, and those of the models `beside` it.
     ///
     /// # Errors
     /// [`EngineError::EngineFile`].
-    pub fn put(&self, gpu: &Gpu, model: Digest, engine: &[u8]) -> Result<(), EngineError> {
-        self.write(&gpu.key(model), model, engine)
+    pub fn put(&self, gpu: &Gpu, model: Digest, engine: &[u8], beside: &[Digest]) -> Result<(), EngineError> {
+        self.write(&gpu.key(model), model, engine, beside)
     }
 
-    fn write(&self, key: &str, model: Digest, engine: &[u8]) -> Result<(), EngineError> {
+    fn write(&self, key: &str, model: Digest, engine: &[u8], beside: &[Digest]) -> Result<(), EngineError> {
         let path = self.file(model);
-        let part = path.with_extension("part");
+        // Of its own: two programs may build at once, a cart and whoever prepares.
+        let part = path.with_extension(format!("{}.{PART}", std::process::id()));
         let failed = |doing| {
             let path = path.clone();
             move |source| EngineError::EngineFile { path, doing, source }
@@ -110,22 +109,28 @@ impl Cache {
             .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(&part, &path))
             .and_then(|()| fs::File::open(&self.directory)?.sync_all())
-            .map_err(failed("write"))?;
-        self.forget_oldest(&path);
+            .map_err(|e| {
+                // Should it be there still, it only takes room.
+                _ = fs::remove_file(&part);
+                failed("write")(e)
+            })?;
+        let kept: Vec<PathBuf> = beside.iter().map(|model| self.file(*model)).chain([path]).collect();
+        self.forget_oldest(&kept);
         Ok(())
     }
 
-    /// Past the bound the oldest go. What cannot be removed stays: it costs room and nothing else.
-    fn forget_oldest(&self, newest: &Path) {
+    /// Past the bound the oldest go, and parts that were left behind with them. What cannot be removed stays: it costs room
+    /// and nothing else. By name go those that must not: a cart's clock may be wrong.
+    fn forget_oldest(&self, kept: &[PathBuf]) {
         let Ok(entries) = fs::read_dir(&self.directory) else { return };
         let age = |path: &Path| fs::metadata(path).and_then(|about| about.modified());
         let mut engines: Vec<_> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|e| e == SUFFIX) && path != newest)
+            .filter(|path| path.extension().is_some_and(|e| e == SUFFIX || e == PART) && !kept.contains(path))
             .filter_map(|path| Some((age(&path).ok()?, path)))
             .collect();
         engines.sort();
-        let too_many = (engines.len() + 1).saturating_sub(KEPT);
+        let too_many = (engines.len() + kept.len()).saturating_sub(KEPT).min(engines.len());
         for (_, path) in &engines[..too_many] {
             _ = fs::remove_file(path);
         }
@@ -168,11 +173,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let cache = Cache::at(place.path().join("engines"));
         let model = Digest::of(b"model");
-        let state = |key: &str| cache.read(key, model).unwrap();
+        let state = |key: &str| cache.read(key, model);
         assert_eq!(state("orin"), Engine::Absent);
         // With line ends in it, as an engine may have.
         let engine = b"engine\nof\n\nbytes".as_slice();
-        cache.write("orin", model, engine).unwrap();
+        cache.write("orin", model, engine, &[]).unwrap();
         assert_eq!(state("orin"), Engine::Ready(engine.to_vec()));
         assert_eq!(state("thor"), Engine::Stale { found: "orin".into() });
 
@@ -190,7 +195,7 @@ mod tests {
         fs::write(cache.file(model), b"").unwrap();
         assert!(matches!(state("orin"), Engine::Damaged { .. }));
 
-        cache.write("thor", model, engine).unwrap();
+        cache.write("thor", model, engine, &[]).unwrap();
         assert_eq!(state("thor"), Engine::Ready(engine.to_vec()));
         let left: Vec<_> = fs::read_dir(place.path().join("engines")).unwrap().collect();
         assert_eq!(left.len(), 1, "no part is left: {left:?}");
@@ -201,13 +206,25 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let cache = Cache::at(place.path());
         let model = |n: usize| Digest::of(&n.to_le_bytes());
-        for n in 0..KEPT + 3 {
-            cache.write("key", model(n), b"engine").unwrap();
+        let write = |n: usize, beside: &[Digest]| {
+            cache.write("key", model(n), b"engine", beside).unwrap();
             let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(n as u64);
             fs::File::options().write(true).open(cache.file(model(n))).unwrap().set_modified(then).unwrap();
-        }
-        let there: Vec<_> = (0..KEPT + 3).filter(|n| cache.file(model(*n)).exists()).collect();
-        assert_eq!(there, (3..KEPT + 3).collect::<Vec<_>>());
+        };
+        let there = |last| (0..=last).filter(|n| cache.file(model(*n)).exists()).collect::<Vec<_>>();
+        (0..KEPT + 3).for_each(|n| write(n, &[]));
+        assert_eq!(there(KEPT + 2), (3..KEPT + 3).collect::<Vec<_>>());
+        // The oldest by a clock that was wrong, and needed all the same.
+        write(KEPT + 3, &[model(3)]);
+        assert_eq!(there(KEPT + 3), [3].into_iter().chain(5..KEPT + 4).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_damaged() {
+        let place = tempfile::tempdir().unwrap();
+        let cache = Cache::at(place.path());
+        fs::create_dir(cache.file(Digest::of(b"model"))).unwrap();
+        assert!(matches!(cache.read("key", Digest::of(b"model")), Engine::Damaged { .. }));
     }
 
     #[test]
@@ -215,7 +232,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("file"), "").unwrap();
         let cache = Cache::at(place.path().join("file"));
-        let error = cache.write("key", Digest::of(b"model"), b"engine").unwrap_err();
+        let error = cache.write("key", Digest::of(b"model"), b"engine", &[]).unwrap_err();
         assert!(error.to_string().contains("cannot make the folder of it"), "{error}");
         assert!(error.is_environment());
     }

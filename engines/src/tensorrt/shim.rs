@@ -19,6 +19,8 @@ use crate::{
 
 /// The interface that this file is written to.
 const ABI: u32 = 1;
+/// What it gives where TensorRT does not take an engine.
+const REFUSED: i32 = 2;
 /// What an error's sentence may take, its 0 included.
 const SENTENCE: usize = 1024;
 
@@ -145,6 +147,7 @@ fn call(function: impl FnOnce(Say<'_>) -> i32) -> Result<(), EngineError> {
     let mut sentence: [c_char; SENTENCE] = [0; SENTENCE];
     match function((sentence.as_mut_ptr(), SENTENCE)) {
         0 => Ok(()),
+        REFUSED => Err(EngineError::EngineRefused { reason: text(&sentence) }),
         _ => Err(EngineError::TensorRt { reason: text(&sentence) }),
     }
 }
@@ -236,11 +239,12 @@ impl Library {
         })
     }
 
-    /// For these capabilities, or for the GPU that is here.
+    /// For these capabilities, or for the GPU that is here; with so many bytes to work in, or as many as TensorRT takes (0).
     pub(super) fn build(
         &self,
         onnx: &[u8],
         capabilities: &[i32],
+        workspace: u64,
         progress: &mut Listener<'_>,
     ) -> Result<Vec<u8>, EngineError> {
         // A thin pointer to the fat one.
@@ -248,7 +252,7 @@ impl Library {
         let plan = RawPlan {
             capabilities: capabilities.as_ptr(),
             capability_count: capabilities.len(),
-            workspace: 0,
+            workspace,
             batch: 1,
             reserved: 0,
             progress: Some(tell),

@@ -88,7 +88,10 @@ pub(crate) fn bench(args: &BenchArgs) -> Ended {
         engine: engine.as_str().into(),
         fallback: match &place {
             Place::Fallback(why) => Some(why.as_str().into()),
-            Place::Cpu | Place::Gpu | Place::Building(_) => None,
+            Place::Building(_) => {
+                Some("the engines were built, and could not be loaded for each thread".into())
+            }
+            Place::Cpu | Place::Gpu => None,
         },
         bundle: identity.as_str().into(),
         threads,

@@ -5,8 +5,6 @@ use std::fmt;
 use cartvision_core::{ActProbabilities, Question, Session, analytic};
 use cartvision_engines::{Bundle, EngineError, Runtime, TemporalClassifier};
 
-use crate::failure::Failure;
-
 /// A kind of classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
@@ -64,12 +62,12 @@ impl Classifier {
     }
 
     /// Loads the one that is wanted, on the CPU.
-    pub(crate) fn load(wanted: Option<Kind>, bundle: &Bundle) -> Result<Self, Failure> {
+    pub(crate) fn load(wanted: Option<Kind>, bundle: &Bundle) -> Result<Self, EngineError> {
         match Self::kind_of(wanted, bundle) {
             Kind::Analytic => Ok(Self::Analytic),
             // Told before an engine is looked for.
             Kind::Learned if bundle.manifest().temporal.is_none() => {
-                Err(EngineError::TemporalAbsent { bundle: bundle.identity() }.into())
+                Err(EngineError::TemporalAbsent { bundle: bundle.identity() })
             }
             Kind::Learned => Ok(Self::learned(TemporalClassifier::load(&Runtime::open()?, bundle)?)),
         }

@@ -8,13 +8,15 @@
 //!   ├──────────────────► Building: the CPU meanwhile, degraded ──────────────► Gpu
 //!   │                             └── fails ──┐
 //!   └ no driver, another TensorRT, … ─────────┴─────► Fallback: the CPU, degraded
+//!
+//! Gpu ─── fails on picture after picture ───────────► the CPU, degraded, until the next start
 //! ```
 //!
 //! The CPU is never taken silently where a GPU was meant to work: the state says why.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,6 +31,38 @@ use crate::failure::Failure;
 
 /// The folder of built engines, within the state directory.
 pub(crate) const FOLDER: &str = "engines";
+/// How often in a row a build may end the whole process (memory that runs out, a fault of a driver's) until none is tried
+/// beside a running cart.
+const DEATHS: u32 = 3;
+
+/// Builds that were begun beside a cart and did not return, in a file: whatever ended the process once may do so again.
+#[derive(Clone, Debug)]
+struct Deaths {
+    file: PathBuf,
+    /// What is built, and by what.
+    key: String,
+}
+
+impl Deaths {
+    fn count(&self) -> u32 {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let count = text.split_once(' ').filter(|(_, key)| *key == self.key).map(|(count, _)| count.parse());
+        count.and_then(Result::ok).unwrap_or(0)
+    }
+
+    /// A build begins. Without the file it is not known of the next one; that is no reason not to build.
+    fn begin(&self) {
+        if let Some(folder) = self.file.parent() {
+            _ = std::fs::create_dir_all(folder);
+        }
+        _ = std::fs::write(&self.file, format!("{} {}", self.count() + 1, self.key));
+    }
+
+    /// It returned, or was given up.
+    fn end(&self) {
+        _ = std::fs::remove_file(&self.file);
+    }
+}
 
 /// What shall infer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +97,7 @@ pub(crate) struct Site {
     classifier: Option<Kind>,
     /// TensorRT refuses what is kept, although the files are whole: all is built again.
     distrusted: bool,
+    deaths: Deaths,
 }
 
 /// A model, and what there is of it for the GPU.
@@ -77,7 +112,7 @@ impl Site {
         let learned = Classifier::kind_of(self.classifier, &self.bundle) == Kind::Learned;
         let temporal = learned.then(|| TemporalClassifier::model(&self.bundle)).transpose()?;
         let files = std::iter::once(Detector::gpu_model(&self.bundle)?.1).chain(temporal);
-        files.map(|file| Ok(Model { file, engine: self.cache.state(&self.gpu, file.sha256)? })).collect()
+        Ok(files.map(|file| Model { file, engine: self.cache.state(&self.gpu, file.sha256) }).collect())
     }
 
     /// Builds what is not built, and gives every engine. `progress` is told of each step, and answers whether to go on.
@@ -86,7 +121,9 @@ impl Site {
         progress: &mut (dyn FnMut(&str, Progress<'_>) -> bool + Send),
     ) -> Result<Vec<Vec<u8>>, EngineError> {
         let mut engines = Vec::new();
-        for Model { file, engine } in self.models()? {
+        let models = self.models()?;
+        let all: Vec<_> = models.iter().map(|model| model.file.sha256).collect();
+        for Model { file, engine } in models {
             engines.push(match engine {
                 Engine::Ready(engine) if !self.distrusted => engine,
                 _ => {
@@ -94,7 +131,10 @@ impl Site {
                     tracing::info!(model = file.file, engine = engine.describe(), "building it for the GPU");
                     let onnx = self.bundle.read(file)?;
                     let built = self.gpu.build(&onnx, &mut |at| progress(&file.file, at))?;
-                    self.cache.put(&self.gpu, file.sha256, &built)?;
+                    let beside: Vec<_> = all.iter().copied().filter(|model| *model != file.sha256).collect();
+                    if let Err(e) = self.cache.put(&self.gpu, file.sha256, &built, &beside) {
+                        tracing::warn!("{e}; it is used all the same, and the next start builds it again");
+                    }
                     tracing::info!(model = file.file, seconds = began.elapsed().as_secs(), "built");
                     built
                 }
@@ -114,18 +154,24 @@ impl Site {
         let Some(engines) = engines else { return Ok(None) };
         match self.load(&engines, count) {
             Ok(inference) => Ok(Some(inference)),
-            Err(why) => {
+            Err(why @ EngineError::EngineRefused { .. }) => {
                 tracing::warn!("what was built for this GPU before is built again: {why}");
                 self.distrusted = true;
                 Ok(None)
             }
+            Err(why) => Err(why),
         }
     }
 
+    /// Engines are built: what ended a cart that tried is forgotten.
+    pub(crate) fn succeeded(&self) {
+        self.deaths.end();
+    }
+
     /// Loads engines: so many detectors, and the classifier.
-    pub(crate) fn load(&self, engines: &[Vec<u8>], count: usize) -> Result<Inference, Failure> {
+    pub(crate) fn load(&self, engines: &[Vec<u8>], count: usize) -> Result<Inference, EngineError> {
         let [detector, temporal @ ..] = engines else {
-            return Err(Failure::defect("there is no engine of a detector"));
+            return Err(EngineError::TensorRt { reason: "there is no engine of a detector".to_owned() });
         };
         let load = |_| Detector::load_engine(&self.gpu, &self.bundle, detector);
         let detectors = (0..count).map(load).collect::<Result<Vec<_>, _>>()?;
@@ -179,8 +225,11 @@ pub(crate) fn site(
         };
     };
     let gpu = library.gpu()?;
-    let cache = Cache::at(state_dir.join(FOLDER));
-    Ok(Some(Site { gpu, cache, bundle: bundle.clone(), classifier, distrusted: false }))
+    let folder = state_dir.join(FOLDER);
+    let key = format!("{} {} {}", bundle.identity(), library.built_for(), library.version());
+    let deaths = Deaths { file: folder.join("building"), key };
+    let cache = Cache::at(folder);
+    Ok(Some(Site { gpu, cache, bundle: bundle.clone(), classifier, distrusted: false, deaths }))
 }
 
 /// What a cart's configuration says of inference.
@@ -199,6 +248,12 @@ pub(crate) fn open(settings: &Settings, bundle: &Bundle) -> Result<(Inference, P
         let Some(mut site) = site else { return Ok((None, Place::Cpu)) };
         Ok(match site.load_kept(threads)? {
             Some(inference) => (Some(inference), Place::Gpu),
+            None if site.deaths.count() >= DEATHS => {
+                let why = format!(
+                    "building the engine for the GPU ended the cart {DEATHS} times; `cartvisiond prepare` builds it by itself"
+                );
+                (None, Place::Fallback(why))
+            }
             None => (None, Place::Building(Box::new(site))),
         })
     });
@@ -222,78 +277,144 @@ fn on_cpu(bundle: &Bundle, threads: usize, classifier: Option<Kind>) -> Result<I
     Ok(Inference { detectors, classifier: Classifier::load(classifier, bundle)? })
 }
 
-/// Detectors that wait for workers to take them in place of their own: one for each.
+/// Detectors that wait for workers to take them in place of their own: one for each, and again whenever there are new ones.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Spares(Arc<Mutex<Vec<Detector>>>);
+pub(crate) struct Spares(Arc<Mutex<Heap>>);
+
+#[derive(Debug, Default)]
+struct Heap {
+    /// How often there were new ones: by it a worker knows that it has had its own.
+    times: u32,
+    detectors: Vec<Detector>,
+}
 
 impl Spares {
-    /// The next one, if any waits.
-    pub(crate) fn take(&self) -> Option<Detector> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// One of those that this worker has had none of: `seen` is what it took from last.
+    pub(crate) fn take(&self, seen: &mut u32) -> Option<Detector> {
+        let mut heap = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heap.times == *seen {
+            return None;
+        }
+        *seen = heap.times;
+        heap.detectors.pop()
     }
 
     fn give(&self, detectors: Vec<Detector>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = detectors;
+        let mut heap = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *heap = Heap { times: heap.times + 1, detectors };
     }
 }
 
-/// What the builder tells the loop.
+/// What is told the loop of engines.
 #[derive(Debug)]
 pub(crate) enum EngineFact {
     /// The GPU infers from now on: workers have their detectors, and this is the classifier.
     Ready(Box<Classifier>),
     /// It does not, and will not before the next start.
     Failed(String),
+    /// The CPU infers from now on, as the GPU failed.
+    FellBack(Box<Classifier>),
+    /// And cannot: nothing infers.
+    Lost(Failure),
 }
 
-/// Builds engines beside the running cart.
-pub(crate) struct Builder {
+/// Who brings engines beside the running cart: for the GPU, and for the CPU should the GPU fail.
+pub(crate) struct Keeper {
     thread: JoinHandle<()>,
     given_up: Arc<AtomicBool>,
+    /// Sent once: the CPU shall infer.
+    wish: SyncSender<()>,
+    deaths: Option<Deaths>,
 }
 
-impl Builder {
-    /// Starts; the loop hears what came of it.
+impl Keeper {
+    /// Starts; builds for this site, if there is one. The loop hears what came of it.
     pub(crate) fn start(
-        site: Site,
+        site: Option<Site>,
         settings: &Settings,
+        bundle: Bundle,
         spares: Spares,
         facts: SyncSender<Fact>,
     ) -> Result<Self, Failure> {
         let given_up = Arc::new(AtomicBool::new(false));
-        let (stop, settings) = (given_up.clone(), settings.clone());
-        let work = move || {
-            let mut said = Instant::now();
-            let mut progress = |model: &str, at: Progress<'_>| {
-                if said.elapsed() > Duration::from_secs(10) {
-                    said = Instant::now();
-                    tracing::info!(model, phase = at.phase, step = at.step, of = at.steps, "building");
-                }
-                !stop.load(Ordering::Relaxed)
-            };
-            let built = site.build(&mut progress).map_err(Failure::from);
-            let fact = match built.and_then(|e| site.load(&e, settings.threads)) {
-                Ok(Inference { detectors, classifier }) => {
-                    spares.give(detectors);
-                    EngineFact::Ready(Box::new(classifier))
-                }
-                Err(why) => EngineFact::Failed(why.to_string()),
-            };
-            // The loop is gone: nobody wants to know.
-            _ = facts.send(Fact::Engine(fact));
-        };
+        let (wish, wishes) = sync_channel(1);
+        let deaths = site.as_ref().map(|site| site.deaths.clone());
+        let post = Post { settings: settings.clone(), bundle, spares, facts, given_up: given_up.clone() };
         let thread = std::thread::Builder::new()
-            .name("engine-builder".to_owned())
-            .spawn(work)
+            .name("engine-keeper".to_owned())
+            .spawn(move || post.keep(site, &wishes))
             .map_err(|e| Failure::environment(format_args!("cannot start a thread: {e}")))?;
-        Ok(Self { thread, given_up })
+        Ok(Self { thread, given_up, wish, deaths })
+    }
+
+    /// The GPU fails: the CPU shall infer.
+    pub(crate) fn fall_back(&self) {
+        // Whoever has wished it already need not do so again.
+        _ = self.wish.try_send(());
     }
 
     /// Gives up what is not done; a step of TensorRT's may take longer than anybody waits.
     pub(crate) fn stop(self, by: Instant) {
         self.given_up.store(true, Ordering::Relaxed);
+        drop(self.wish);
         while !self.thread.is_finished() && Instant::now() < by {
             std::thread::sleep(Duration::from_millis(10));
         }
+        if let Some(deaths) = self.deaths {
+            deaths.end();
+        }
+    }
+}
+
+/// What the keeper knows.
+struct Post {
+    settings: Settings,
+    bundle: Bundle,
+    spares: Spares,
+    facts: SyncSender<Fact>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Post {
+    fn keep(&self, site: Option<Site>, wishes: &Receiver<()>) {
+        if let Some(site) = site {
+            site.deaths.begin();
+            let fact = match self.build(&site) {
+                Ok(classifier) => EngineFact::Ready(classifier),
+                Err(why) => EngineFact::Failed(why.to_string()),
+            };
+            site.deaths.end();
+            self.tell(fact);
+        }
+        if wishes.recv().is_ok() {
+            let Settings { classifier, threads, .. } = self.settings;
+            self.tell(match on_cpu(&self.bundle, threads, classifier) {
+                Ok(inference) => EngineFact::FellBack(self.hand_out(inference)),
+                Err(why) => EngineFact::Lost(why),
+            });
+        }
+    }
+
+    fn build(&self, site: &Site) -> Result<Box<Classifier>, EngineError> {
+        let mut said = Instant::now();
+        let mut progress = |model: &str, at: Progress<'_>| {
+            if said.elapsed() > Duration::from_secs(10) {
+                said = Instant::now();
+                tracing::info!(model, phase = at.phase, step = at.step, of = at.steps, "building");
+            }
+            !self.given_up.load(Ordering::Relaxed)
+        };
+        let engines = site.build(&mut progress)?;
+        Ok(self.hand_out(site.load(&engines, self.settings.threads)?))
+    }
+
+    fn hand_out(&self, Inference { detectors, classifier }: Inference) -> Box<Classifier> {
+        self.spares.give(detectors);
+        Box::new(classifier)
+    }
+
+    fn tell(&self, fact: EngineFact) {
+        // The loop is gone: nobody wants to know.
+        _ = self.facts.send(Fact::Engine(fact));
     }
 }

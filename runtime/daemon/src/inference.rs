@@ -39,8 +39,8 @@ pub(crate) enum Inferred {
     CameraEnded(CameraId),
     /// A camera gave up.
     CameraFailed(CameraId, CaptureError),
-    /// The detector failed on a picture.
-    EngineFailed(EngineError),
+    /// The detector failed on a picture of this camera's, captured then.
+    EngineFailed(CameraId, MediaTime, EngineError),
 }
 
 /// One picture and what was seen in it.
@@ -73,7 +73,8 @@ pub(crate) fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Starts a worker for each detector, which takes a spare in its place once there is one. They end when the frame set is over or stopped, and drop their sender then.
+/// Starts a worker for each detector, which takes a spare in its place whenever there are some. They end when the frame set
+/// is over or stopped, and drop their sender then.
 pub(crate) fn start(
     frames: &Arc<FrameSet>,
     detectors: Vec<Detector>,
@@ -103,11 +104,10 @@ fn work(
     facts: &SyncSender<Fact>,
     window: &Window,
 ) {
-    let mut spares = Some(spares);
+    let mut taken_from = 0;
     while window.enter() {
-        // Once, as there is one for each worker.
-        if let Some(better) = spares.as_ref().and_then(Spares::take) {
-            (detector, spares) = (better, None);
+        if let Some(better) = spares.take(&mut taken_from) {
+            detector = better;
         }
         let (ticket, what) = match frames.take(NAP) {
             Taken::Given { ticket, what } => (ticket, what),
@@ -130,7 +130,7 @@ fn work(
                         inferred: Instant::now(),
                         detections,
                     }),
-                    Err(e) => Inferred::EngineFailed(e),
+                    Err(e) => Inferred::EngineFailed(frame.camera, frame.at, e),
                 }
             }
             What::Ended(camera) => Inferred::CameraEnded(camera),

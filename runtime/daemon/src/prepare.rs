@@ -45,5 +45,6 @@ pub(crate) fn build(site: &mut Site) -> Result<(), Failure> {
         _ = write!(std::io::stderr(), "\r\x1b[K");
     }
     site.load(&engines, 1)?;
+    site.succeeded();
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::{TimeLine, utc_now};
 use crate::commands;
 use crate::config::Config;
-use crate::engine::{self, Builder, EngineFact, Inference, Place as Where, Spares};
+use crate::engine::{self, EngineFact, Inference, Keeper, Place as Where, Spares};
 use crate::facts::{self, Fact};
 use crate::failure::Failure;
 use crate::figures::{self, Latency};
@@ -36,6 +36,8 @@ use crate::{Ended, signals};
 
 /// How often the core is told that time has passed.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
+/// Pictures in a row on which the GPU may fail until the CPU takes over: a driver that lost it never gets it back.
+const GPU_FAILURES: u32 = 20;
 /// How long what is pending may take to be delivered at a stop; the goodbye comes on top, within 2 s in all.
 const LAST_DELIVERY: Duration = Duration::from_millis(1200);
 /// How long the last write may take after that.
@@ -92,6 +94,8 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
         slowest: config.settings.slowest,
         brake: Brake::new(config.limits),
         sensed: Reading::default(),
+        failures: 0,
+        keeper: None,
     };
     match &place {
         Where::Cpu | Where::Gpu => {}
@@ -106,9 +110,11 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     Sensors::below(&config.sysfs).watch(heat::EVERY, sender.clone())?;
     let spares = Spares::default();
     let workers = inference::start(&frames, detectors, &spares, &sender, &window)?;
-    let builder = match place {
-        Where::Building(site) => Some(Builder::start(*site, &inferring, spares, sender.clone())?),
-        Where::Cpu | Where::Gpu | Where::Fallback(_) => None,
+    let keep = |site| Keeper::start(site, &inferring, bundle, spares, sender.clone()).map(Some);
+    daemon.keeper = match place {
+        Where::Building(site) => keep(Some(*site))?,
+        Where::Gpu => keep(None)?,
+        Where::Cpu | Where::Fallback(_) => None,
     };
     drop(sender);
 
@@ -121,13 +127,14 @@ pub(crate) fn run(args: &crate::cli::RunArgs) -> Ended {
     // Whoever wants to tell something finds nobody, and ends.
     drop(facts);
     link.stop(by);
+    if let Some(keeper) = daemon.keeper.take() {
+        keeper.stop(by);
+    }
+    writer.stop(Instant::now() + LAST_WRITE);
+    // Last: a GPU that hangs holds its worker for good.
     for worker in workers {
         _ = worker.join();
     }
-    if let Some(builder) = builder {
-        builder.stop(by);
-    }
-    writer.stop(Instant::now() + LAST_WRITE);
     let left = post.lock().outbox.depth();
     if left > 0 {
         tracing::info!(events = left, "not delivered yet: kept for the next start");
@@ -214,6 +221,9 @@ struct Daemon {
     slowest: Span,
     brake: Brake,
     sensed: Reading,
+    /// Pictures in a row on which the detector failed.
+    failures: u32,
+    keeper: Option<Keeper>,
 }
 
 impl Daemon {
@@ -235,7 +245,7 @@ impl Daemon {
                 Ok(Fact::Broker(fact)) => self.heard(fact)?,
                 Ok(Fact::Store(fact)) => self.stored(fact)?,
                 Ok(Fact::Sensed(reading)) => self.sensed(reading),
-                Ok(Fact::Engine(fact)) => self.built(fact),
+                Ok(Fact::Engine(fact)) => self.engine(fact)?,
                 Ok(Fact::Stop) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -272,22 +282,19 @@ impl Daemon {
                 self.camera_lost(camera, "the recording is over")
             }
             Inferred::CameraFailed(camera, error) => self.camera_failed(camera, &error.to_string()),
-            Inferred::EngineFailed(error) => {
+            Inferred::EngineFailed(camera, at, error) => {
                 self.engine_failed(&error);
-                Ok(())
+                self.gave(camera, at)
             }
         }
     }
 
     fn saw(&mut self, mut sighting: Sighting) -> Result<(), Failure> {
         self.health.set(Trouble::Engine, false);
+        self.failures = 0;
         self.service.progressed();
+        self.gave(sighting.camera, sighting.at)?;
         let Some(camera) = self.cameras.get_mut(sighting.camera.index()) else { return Ok(()) };
-        if camera.sight.gave(Instant::now()) {
-            tracing::info!(camera = %camera.name, "gives pictures again");
-            self.health.set(Trouble::Camera(camera.name.clone()), false);
-            self.cart.camera_recovered(sighting.at, sighting.camera).map_err(Failure::defect)?;
-        }
         let full = self.post.lock().outbox.room() < ROOM;
         // While the database cannot be written there is no room either.
         self.health.set(Trouble::OutboxFull, full && !self.health.has(&Trouble::Store));
@@ -334,7 +341,18 @@ impl Daemon {
         self.health.set(Trouble::Heat, self.brake.is_helpless());
     }
 
-    fn built(&mut self, fact: EngineFact) {
+    /// A camera gave a picture, whatever came of that.
+    fn gave(&mut self, camera: CameraId, at: MediaTime) -> Result<(), Failure> {
+        let Some(state) = self.cameras.get_mut(camera.index()) else { return Ok(()) };
+        if state.sight.gave(Instant::now()) {
+            tracing::info!(camera = %state.name, "gives pictures again");
+            self.health.set(Trouble::Camera(state.name.clone()), false);
+            self.cart.camera_recovered(at, camera).map_err(Failure::defect)?;
+        }
+        Ok(())
+    }
+
+    fn engine(&mut self, fact: EngineFact) -> Result<(), Failure> {
         self.health.set(Trouble::EngineBuilding, false);
         match fact {
             EngineFact::Ready(classifier) => {
@@ -345,12 +363,32 @@ impl Daemon {
                 tracing::error!("{why}; the CPU goes on inferring");
                 self.health.set(Trouble::NoGpu(why), true);
             }
+            EngineFact::FellBack(classifier) => {
+                tracing::warn!("the CPU infers from now on");
+                self.cart.set_classifier(*classifier);
+            }
+            EngineFact::Lost(failure) => return Err(failure),
         }
+        Ok(())
     }
 
     fn engine_failed(&mut self, error: &EngineError) {
+        // Once in a row of them: what fails on one picture may fail on each.
+        if !self.health.has(&Trouble::Engine) {
+            tracing::error!("{error}");
+        }
         self.health.set(Trouble::Engine, true);
-        tracing::error!("{error}");
+        self.failures += 1;
+        if self.failures == GPU_FAILURES
+            && matches!(error, EngineError::TensorRt { .. })
+            && let Some(keeper) = &self.keeper
+        {
+            tracing::error!(
+                "the GPU failed on {GPU_FAILURES} pictures in a row: {error}; the CPU takes over"
+            );
+            self.health.set(Trouble::NoGpu(error.to_string()), true);
+            keeper.fall_back();
+        }
     }
 
     fn camera_failed(&mut self, camera: CameraId, reason: &str) -> Result<(), Failure> {

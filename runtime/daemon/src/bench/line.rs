@@ -150,7 +150,7 @@ impl Line {
                 )))
             }
             Inferred::CameraFailed(_, error) => Err(Failure::environment(error)),
-            Inferred::EngineFailed(error) => Err(error.into()),
+            Inferred::EngineFailed(_, _, error) => Err(error.into()),
         }
     }
 

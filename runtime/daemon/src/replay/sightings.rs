@@ -163,7 +163,7 @@ impl Detected {
                 Ok(Told::Ended(camera))
             }
             Inferred::CameraFailed(_, error) => Err(Failure::environment(error)),
-            Inferred::EngineFailed(error) => Err(Failure::environment(error)),
+            Inferred::EngineFailed(_, _, error) => Err(Failure::environment(error)),
         }
     }
 
