@@ -124,6 +124,23 @@ fn engines_are_built_beside_the_running_cart_and_kept() {
     assert_eq!(fs::read(damaged).unwrap(), bytes);
 }
 
+/// A running cart uses what it has built; whoever prepares does so for later.
+#[test]
+fn engines_that_cannot_be_kept() {
+    let shop = Shop::open();
+    let configuration = shop.configuration("");
+    // In the place of the folder.
+    fs::create_dir_all(shop.bench.at("cart/state")).unwrap();
+    shop.bench.write("cart/state/engines", "");
+    let cart = Running::start(&mut shop.with_fake("run", &configuration, "", 1));
+    shop.observer.wait_state("online", |_| true);
+    shop.wait_runs();
+    let log = stop(cart);
+    assert!(log.contains("it is used all the same"), "{log}");
+    let Ran { stderr, .. } = run(&mut shop.with_fake("prepare", &configuration, "", 1)).expect_code(3);
+    assert!(stderr.contains("cannot make the folder of it"), "{stderr}");
+}
+
 /// Whole, for this GPU and this TensorRT, and not taken all the same.
 #[test]
 fn an_engine_that_is_refused_is_built_again() {

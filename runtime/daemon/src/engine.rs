@@ -106,6 +106,13 @@ pub(crate) struct Model<'a> {
     pub(crate) engine: Engine,
 }
 
+/// The engines of a bundle's models, the detector's first.
+pub(crate) struct Built {
+    pub(crate) engines: Vec<Vec<u8>>,
+    /// Why some are not on disk, where the next start would find them.
+    pub(crate) unkept: Option<EngineError>,
+}
+
 impl Site {
     /// The models to have engines of, the detector's first.
     pub(crate) fn models(&self) -> Result<Vec<Model<'_>>, EngineError> {
@@ -119,8 +126,8 @@ impl Site {
     pub(crate) fn build(
         &self,
         progress: &mut (dyn FnMut(&str, Progress<'_>) -> bool + Send),
-    ) -> Result<Vec<Vec<u8>>, EngineError> {
-        let mut engines = Vec::new();
+    ) -> Result<Built, EngineError> {
+        let (mut engines, mut unkept) = (Vec::new(), None);
         let models = self.models()?;
         let all: Vec<_> = models.iter().map(|model| model.file.sha256).collect();
         for Model { file, engine } in models {
@@ -132,15 +139,13 @@ impl Site {
                     let onnx = self.bundle.read(file)?;
                     let built = self.gpu.build(&onnx, &mut |at| progress(&file.file, at))?;
                     let beside: Vec<_> = all.iter().copied().filter(|model| *model != file.sha256).collect();
-                    if let Err(e) = self.cache.put(&self.gpu, file.sha256, &built, &beside) {
-                        tracing::warn!("{e}; it is used all the same, and the next start builds it again");
-                    }
+                    unkept = self.cache.put(&self.gpu, file.sha256, &built, &beside).err().or(unkept);
                     tracing::info!(model = file.file, seconds = began.elapsed().as_secs(), "built");
                     built
                 }
             });
         }
-        Ok(engines)
+        Ok(Built { engines, unkept })
     }
 
     /// Loads what was built before: so many detectors, and the classifier. `None` where something is to be built, also
@@ -404,7 +409,10 @@ impl Post {
             }
             !self.given_up.load(Ordering::Relaxed)
         };
-        let engines = site.build(&mut progress)?;
+        let Built { engines, unkept } = site.build(&mut progress)?;
+        if let Some(e) = unkept {
+            tracing::warn!("{e}; it is used all the same, and the next start builds it again");
+        }
         Ok(self.hand_out(site.load(&engines, self.settings.threads)?))
     }
 

@@ -40,11 +40,15 @@ pub(crate) fn build(site: &mut Site) -> Result<(), Failure> {
         }
         true
     };
-    let engines = site.build(&mut progress)?;
+    let built = site.build(&mut progress)?;
     if tty {
         _ = write!(std::io::stderr(), "\r\x1b[K");
     }
-    site.load(&engines, 1)?;
+    site.load(&built.engines, 1)?;
     site.succeeded();
+    // Whoever prepares does so for the next start.
+    if let Some(e) = built.unkept {
+        return Err(e.into());
+    }
     Ok(())
 }
