@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cartvision_wire::CommandName;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use crate::observer::{Observer, root, utc_shifted};
+use crate::observer::{Message, Observer, root, utc_shifted};
 use crate::program::wait_until;
 
 /// Adjustments of one session: each has a quantity of its own, by which its event is known.
 pub const IN_A_SESSION: usize = 100;
+
+/// When an answer that did not come is asked for again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// The backend of one cart.
 pub struct Backend {
@@ -79,22 +83,27 @@ impl Backend {
         for _ in 0..count.min(self.room()) {
             self.asked += 1;
             let name = format!("{} {}", self.session(), self.asked);
-            let properties = PublishProperties {
-                response_topic: Some(root().telemetry().replace("telemetry", "replies/adjusted")),
-                correlation_data: Some(name.into()),
-                ..Default::default()
-            };
             let changes = json!([{ "id": "42", "delta": self.asked }]);
-            let payload = json!({ "issued_at": utc_shifted(self.ahead_s * 1000), "session": self.session(), "by": "staff", "changes": changes });
-            let topic = root().command(CommandName::BasketAdjust);
-            self.observer.publish(&topic, &payload.to_string(), false, properties);
+            let payload = json!({ "session": self.session(), "by": "staff", "changes": changes });
+            self.ask(CommandName::BasketAdjust, payload, "adjusted", name);
         }
+    }
+
+    /// Sends a command, issued now by the cart's clock; the answer comes on `replies/{answer}` with that name.
+    fn ask(&self, command: CommandName, mut payload: Value, answer: &str, name: String) {
+        payload["issued_at"] = utc_shifted(self.ahead_s * 1000).into();
+        let properties = PublishProperties {
+            response_topic: Some(replies(answer)),
+            correlation_data: Some(name.into()),
+            ..Default::default()
+        };
+        self.observer.publish(&root().command(command), &payload.to_string(), false, properties);
     }
 
     /// Adjustments of which the cart said that they are done, as session and quantity.
     fn confirmed(&self) -> BTreeSet<(String, u64)> {
-        let replies = root().telemetry().replace("telemetry", "replies/adjusted");
         let messages = self.observer.messages();
+        let replies = replies("adjusted");
         let done = messages.iter().filter(|m| m.topic == replies && m.json()["ok"] == true);
         done.filter_map(|m| {
             let name = String::from_utf8(m.correlation.clone()?).ok()?;
@@ -132,7 +141,23 @@ impl Backend {
     /// Waits until the cart has decided what it was asked for so far, and has delivered it. Commands come in order: when
     /// a later one (the open session is opened again, which changes nothing) is answered, none is on its way any more.
     pub fn settle(&self) {
-        self.observer.command(CommandName::SessionStart, json!({ "session": self.session() }));
+        let (replies, mut asked) = (replies("settled"), None::<(Instant, String)>);
+        wait_until(
+            || {
+                // An answer is not kept: a connection that breaks takes it along.
+                if asked.as_ref().is_none_or(|(at, _)| at.elapsed() >= AGAIN) {
+                    let name = self.observer.messages().len().to_string();
+                    let session = json!({ "session": self.session() });
+                    self.ask(CommandName::SessionStart, session, "settled", name.clone());
+                    asked = Some((Instant::now(), name));
+                }
+                let (_, name) = asked.as_ref()?;
+                let messages = self.observer.messages();
+                let answers = |m: &Message| m.correlation.as_deref() == Some(name.as_bytes());
+                messages.iter().any(|m| m.topic == replies && answers(m)).then_some(())
+            },
+            || "the cart answers".to_owned(),
+        );
         self.wait_delivered();
     }
 
@@ -171,6 +196,10 @@ impl Backend {
         tally.lost = tally.decided.saturating_sub(tally.received) + unconfirmed;
         tally
     }
+}
+
+fn replies(answer: &str) -> String {
+    root().telemetry().replace("telemetry", &format!("replies/{answer}"))
 }
 
 impl Tally {
