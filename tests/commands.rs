@@ -1,7 +1,7 @@
 //! What a backend, staff or a technician may ask of a running cart, and what it answers.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cartvision_tests::bench::Bench;
 use cartvision_tests::cart::{adjust, refusal, replies, start_session, stop};
@@ -10,7 +10,7 @@ use cartvision_tests::log::lines;
 use cartvision_tests::mosquitto::{Door, Mosquitto};
 use cartvision_tests::observer::{Message, Observer, root, utc_before, utc_now};
 use cartvision_tests::program::wait_until;
-use cartvision_wire::CommandName;
+use cartvision_wire::{CommandName, UtcTime};
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -129,9 +129,10 @@ fn what_cannot_be_recorded_is_refused() {
     // More than there is room for, and nobody waits for the answers.
     let changes = Value::from(vec![json!({ "id": "42", "delta": 1 }); 16]);
     let topic = root().command(CommandName::BasketAdjust);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
     for n in 0..640 {
-        // Of equal ones only the first would be obeyed.
-        let at = utc_before(Duration::from_millis(n * 20));
+        // Of equal ones only the first would be obeyed; and none may be old before its turn comes.
+        let at = UtcTime::from_ms(now - n).to_string();
         let payload = json!({ "issued_at": at, "session": "visit-1", "by": "staff", "changes": changes });
         backend.publish(&topic, &payload.to_string(), false, PublishProperties::default());
     }
