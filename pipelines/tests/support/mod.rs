@@ -26,6 +26,9 @@ pub const SECOND: CameraId = CameraId::new(1).unwrap();
 pub const LONG: Duration = Duration::from_secs(20);
 pub const LOSSLESS: Pace = Pace::Lossless { realtime: false };
 
+/// What GStreamer 1.22 says, once in some hundred runs, while a network camera is closed. Nothing of ours numbers events.
+const GSTREAMERS_OWN: [&str; 1] = ["gst_event_set_seqnum: assertion 'seqnum != GST_SEQNUM_INVALID' failed"];
+
 /// Starts GStreamer; from then on a critical warning of its ends the test program: it means misuse by us.
 pub fn init() {
     static ONCE: Once = Once::new();
@@ -35,7 +38,7 @@ pub fn init() {
             if matches!(level, gst::glib::LogLevel::Critical | gst::glib::LogLevel::Warning) {
                 eprintln!("{level:?} {}: {text}", domain.unwrap_or_default());
             }
-            if level == gst::glib::LogLevel::Critical {
+            if level == gst::glib::LogLevel::Critical && !GSTREAMERS_OWN.contains(&text) {
                 std::process::abort();
             }
         });
