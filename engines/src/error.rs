@@ -152,7 +152,7 @@ pub enum EngineError {
         /// What TensorRT said.
         reason: String,
     },
-    /// A built engine's file could not be read or written.
+    /// A built engine's file could not be written.
     #[error("{}: cannot {doing} it: {source}; see to it that the folder belongs to this user and the disk has room",
             path.display())]
     EngineFile {

@@ -50,11 +50,7 @@ impl Graph {
         tail.push(caps.clone());
         // A live camera needs none: its thread never waits for us.
         if settings.source.ends() {
-            let queue = element("queue")?;
-            queue.set_property("max-size-buffers", AHEAD);
-            queue.set_property("max-size-bytes", 0_u32);
-            queue.set_property("max-size-time", 0_u64);
-            tail.push(queue);
+            tail.push(queue(AHEAD)?);
         }
         let sink = app::AppSink::builder()
             // Cameras pace themselves, files are paced here.
@@ -172,6 +168,15 @@ pub(crate) fn link(from: &gst::Element, to: &gst::Element) -> Result<(), Fault> 
     from.link(to).map_err(|e| Fault::Element { element: from.name().into(), reason: e.message.to_string() })
 }
 
+/// A queue of so many pictures, whatever their size and their times.
+fn queue(pictures: u32) -> Result<gst::Element, Fault> {
+    let queue = element("queue")?;
+    queue.set_property("max-size-buffers", pictures);
+    queue.set_property("max-size-bytes", 0_u32);
+    queue.set_property("max-size-time", 0_u64);
+    Ok(queue)
+}
+
 fn wanted(format: &str, size: Option<Size>) -> gst::Caps {
     let caps = gst::Caps::builder("video/x-raw").field("format", format);
     match size {
@@ -194,10 +199,7 @@ fn add_stills(
     blocks: Blocks,
     port: &Port,
 ) -> Result<(), Fault> {
-    let queue = element("queue")?;
-    queue.set_property("max-size-buffers", 1_u32);
-    queue.set_property("max-size-bytes", 0_u32);
-    queue.set_property("max-size-time", 0_u64);
+    let queue = queue(1)?;
     queue.set_property_from_str("leaky", "downstream");
     let sink = app::AppSink::builder()
         .sync(false)

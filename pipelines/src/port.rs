@@ -175,10 +175,7 @@ impl Port {
     /// A frame at the end of the graph; waits for its slot in a replay.
     pub fn sample(&self, sink: &app::AppSink) -> Result<gst::FlowSuccess, gst::FlowError> {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let (at, pixels) = self.shot(sink, &sample).map_err(|reason| {
-            self.fail(Fault::Damaged { element: sink.name().into(), reason: reason.into() });
-            gst::FlowError::Error
-        })?;
+        let (at, pixels) = self.shot(sink, &sample).map_err(|reason| self.damaged(sink, reason))?;
         if let (Pace::Live, Some(within)) = (self.0.pace, self.0.frozen_within) {
             let same = self.progress().still_for(pixels.mark(), at);
             if same >= within {
@@ -202,12 +199,15 @@ impl Port {
         let buffer = sample.buffer_owned().and_then(|buffer| buffer.into_mapped_buffer_readable().ok());
         let at = self.moment(sink, &sample);
         let still = buffer.ok_or("a still cannot be read").and_then(|jpeg| Ok(Still { at: at?.at, jpeg }));
-        let still = still.map_err(|reason| {
-            self.fail(Fault::Damaged { element: sink.name().into(), reason: reason.into() });
-            gst::FlowError::Error
-        })?;
+        let still = still.map_err(|reason| self.damaged(sink, reason))?;
         *self.0.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(still);
         Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// What came is no picture of ours: the camera's end.
+    fn damaged(&self, sink: &app::AppSink, reason: &str) -> gst::FlowError {
+        self.fail(Fault::Damaged { element: sink.name().into(), reason: reason.into() });
+        gst::FlowError::Error
     }
 
     /// When a picture was captured.

@@ -9,6 +9,7 @@ use rumqttc::v5::mqttbytes::v5::PublishProperties;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
+use crate::cart::replies;
 use crate::observer::{Message, Observer, root, utc_shifted};
 use crate::program::wait_until;
 
@@ -93,7 +94,7 @@ impl Backend {
     fn ask(&self, command: CommandName, mut payload: Value, answer: &str, name: String) {
         payload["issued_at"] = utc_shifted(self.ahead_s * 1000).into();
         let properties = PublishProperties {
-            response_topic: Some(replies(answer)),
+            response_topic: Some(replies() + answer),
             correlation_data: Some(name.into()),
             ..Default::default()
         };
@@ -103,7 +104,7 @@ impl Backend {
     /// Adjustments of which the cart said that they are done, as session and quantity.
     fn confirmed(&self) -> BTreeSet<(String, u64)> {
         let messages = self.observer.messages();
-        let replies = replies("adjusted");
+        let replies = replies() + "adjusted";
         let done = messages.iter().filter(|m| m.topic == replies && m.json()["ok"] == true);
         done.filter_map(|m| {
             let name = String::from_utf8(m.correlation.clone()?).ok()?;
@@ -141,7 +142,7 @@ impl Backend {
     /// Waits until the cart has decided what it was asked for so far, and has delivered it. Commands come in order: when
     /// a later one (the open session is opened again, which changes nothing) is answered, none is on its way any more.
     pub fn settle(&self) {
-        let (replies, mut asked) = (replies("settled"), None::<(Instant, String)>);
+        let (replies, mut asked) = (replies() + "settled", None::<(Instant, String)>);
         wait_until(
             || {
                 // An answer is not kept: a connection that breaks takes it along.
@@ -196,10 +197,6 @@ impl Backend {
         tally.lost = tally.decided.saturating_sub(tally.received) + unconfirmed;
         tally
     }
-}
-
-fn replies(answer: &str) -> String {
-    root().telemetry().replace("telemetry", &format!("replies/{answer}"))
 }
 
 impl Tally {

@@ -73,6 +73,13 @@ fn scaled() -> (String, String, String) {
     (brief(&scaler.input.unwrap()), brief(&scaler.output), scaler.set)
 }
 
+/// What all scalers made, in the order of their names.
+fn made() -> Vec<String> {
+    let mut made: Vec<_> = seen("nvvidconv").iter().map(|scaler| brief(&scaler.output)).collect();
+    made.sort();
+    made
+}
+
 /// Of this decoder: what was set, what went in and what came out.
 fn decoded(element: &str) -> (String, String, String) {
     let decoder = seen(element).pop().unwrap_or_else(|| panic!("{element} was not taken"));
@@ -240,9 +247,7 @@ played! {
         let encoder = seen("nvjpegenc").pop().unwrap();
         assert_eq!(brief(&encoder.input.unwrap()), "NVMM I420 320x180");
         assert_eq!(brief(&encoder.output), "ours image/jpeg 320x180");
-        let mut made: Vec<_> = seen("nvvidconv").iter().map(|scaler| brief(&scaler.output)).collect();
-        made.sort();
-        assert_eq!(made, ["NVMM I420 320x180", FITTED]);
+        assert_eq!(made(), ["NVMM I420 320x180", FITTED]);
     }
 
     /// From pictures in our own memory, by the CPU.
@@ -250,9 +255,7 @@ played! {
         let (settings, _dir) = raw("YUY2", 2);
         let still = still(settings);
         assert!(still.jpeg().starts_with(&[0xff, 0xd8]) && still.jpeg().ends_with(&[0xff, 0xd9]));
-        let mut made: Vec<_> = seen("nvvidconv").iter().map(|scaler| brief(&scaler.output)).collect();
-        made.sort();
-        assert_eq!(made, ["ours I420 320x180", FITTED]);
+        assert_eq!(made(), ["ours I420 320x180", FITTED]);
     }
 
     /// Its encoder wants pictures in a memory that nothing there puts them into.
